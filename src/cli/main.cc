@@ -1,0 +1,6 @@
+#include <cstdio>
+
+int main() {
+  std::puts("weir " WEIR_VERSION);
+  return 0;
+}
