@@ -14,7 +14,7 @@ endif()
 
 add_compile_options(
   -g -fno-omit-frame-pointer -Wall -Wextra -Wpedantic -Wshadow
-  -Wswitch -Wdangling -Wnon-virtual-dtor -Werror -fcolor-diagnostics)
+  -Wno-gnu-statement-expression -Wswitch -Wdangling -Wnon-virtual-dtor -Werror -fcolor-diagnostics)
 add_link_options(-fuse-ld=lld)
 
 if(WEIR_FLAVOUR STREQUAL "dev")

@@ -14,7 +14,8 @@ constexpr auto kYes = Retryable::yes;
 // docs/reference/errors.md is made from this table. The order is that of ErrorKind.
 constexpr std::array kErrorKinds = {
     ErrorKindRow{none, 0, 0, kNo, "-", "No error."},
-    ErrorKindRow{bad_request, 400, 3, kNo, "bad_request", "The client's request breaks HTTP's rules."},
+    ErrorKindRow{bad_request, 400, 3, kNo, "bad_request",
+                 "The client's request breaks HTTP's rules."},
     ErrorKindRow{head_too_large, 431, 8, kNo, "head_too_large",
                  "The request's head is larger than limits.head_bytes."},
     ErrorKindRow{too_many_fields, 431, 8, kNo, "too_many_fields",
@@ -43,7 +44,8 @@ constexpr std::array kErrorKinds = {
                  "The client closed its connection before the exchange was over."},
     ErrorKindRow{client_reset, 0, 1, kNo, "client_reset",
                  "The client reset its connection before the exchange was over."},
-    ErrorKindRow{no_route, 404, 12, kNo, "no_route", "No route of the listener matches the request."},
+    ErrorKindRow{no_route, 404, 12, kNo, "no_route",
+                 "No route of the listener matches the request."},
     ErrorKindRow{no_server, 503, 14, kNo, "no_server",
                  "No server of the backend can be used at present."},
     ErrorKindRow{queue_full, 503, 14, kNo, "queue_full", "The backend's queue is full."},

@@ -1,7 +1,7 @@
 #pragma once
 // Errors are values. An Error says what went wrong (kind), on which side, and the errno behind it.
-// Everything that depends on the kind (HTTP status, log word, sentence, counter, whether a retry may
-// help) is one row of one table, kErrorKinds in error.cc.
+// Everything that depends on the kind (HTTP status, log word, sentence, counter, whether a retry
+// may help) is one row of one table, kErrorKinds in error.cc.
 
 #include <cstdint>
 #include <string_view>
@@ -62,11 +62,11 @@ enum class Retryable : std::uint8_t { no, yes };
 // One row for each kind. Text lives for ever.
 struct ErrorKindRow {
   ErrorKind kind;
-  std::uint16_t http_status;   // 0: no answer can be sent or none is due
-  std::uint8_t grpc_status;    // RFC-less: the gRPC status codes, 0 to 16
-  Retryable retryable;         // another attempt may help, if the request may be replayed
-  std::string_view word;       // in logs and in the `reason` label of metrics
-  std::string_view sentence;   // for a person; the error page and the log
+  std::uint16_t http_status;  // 0: no answer can be sent or none is due
+  std::uint8_t grpc_status;   // RFC-less: the gRPC status codes, 0 to 16
+  Retryable retryable;        // another attempt may help, if the request may be replayed
+  std::string_view word;      // in logs and in the `reason` label of metrics
+  std::string_view sentence;  // for a person; the error page and the log
 };
 
 const ErrorKindRow& row_of(ErrorKind kind) noexcept;
@@ -75,14 +75,15 @@ const ErrorKindRow& row_of(ErrorKind kind) noexcept;
 struct Error {
   ErrorKind kind = ErrorKind::none;
   Side side = Side::none;
-  std::uint8_t detail = 0;     // belongs to the kind: which rule of a parser was broken, 0 if none
-  std::int32_t os_error = 0;   // errno, 0 if none
+  std::uint8_t detail = 0;    // belongs to the kind: which rule of a parser was broken, 0 if none
+  std::int32_t os_error = 0;  // errno, 0 if none
 
   friend bool operator==(const Error&, const Error&) = default;
 };
 static_assert(sizeof(Error) == 8);
 
-inline Error make_error(ErrorKind kind, Side side = Side::none, std::int32_t os_error = 0) noexcept {
+inline Error make_error(ErrorKind kind, Side side = Side::none,
+                        std::int32_t os_error = 0) noexcept {
   Error error;
   error.kind = kind;
   error.side = side;

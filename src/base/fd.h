@@ -2,7 +2,6 @@
 // Fd: owner of a file descriptor.
 
 #include <unistd.h>
-
 #include <utility>
 
 namespace weir {

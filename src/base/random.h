@@ -1,6 +1,6 @@
 #pragma once
-// Seeded random numbers (xoshiro256**, Blackman and Vigna 2018). One generator a worker; the simulation
-// gives the seed, so that a run can be repeated. Not for secrets.
+// Seeded random numbers (xoshiro256**, Blackman and Vigna 2018). One generator a worker; the
+// simulation gives the seed, so that a run can be repeated. Not for secrets.
 
 #include <cstdint>
 
@@ -26,7 +26,8 @@ class Random {
     return result;
   }
 
-  // Uniform in [0, bound); bound > 0. Lemire's multiplication, whose bias is below 2^-32 for our bounds.
+  // Uniform in [0, bound); bound > 0. Lemire's multiplication, whose bias is below 2^-32 for our
+  // bounds.
   std::uint32_t below(std::uint32_t bound) noexcept {
     return static_cast<std::uint32_t>(((next() >> 32) * bound) >> 32);
   }

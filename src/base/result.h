@@ -20,17 +20,17 @@ inline std::unexpected<Error> fail(ErrorKind kind, Side side = Side::none,
 }  // namespace weir
 
 // Evaluates a Result; on an error returns it from the function, else is the value.
-#define WEIR_TRY(expression)                                            \
-  ({                                                                    \
-    auto&& weir_result = (expression);                                  \
-    if (!weir_result) return std::unexpected(weir_result.error());      \
-    *std::move(weir_result);                                            \
+#define WEIR_TRY(expression)                                       \
+  ({                                                               \
+    auto&& weir_result = (expression);                             \
+    if (!weir_result) return std::unexpected(weir_result.error()); \
+    *std::move(weir_result);                                       \
   })
 
 // The same inside a coroutine; the expression may hold a co_await.
-#define WEIR_CO_TRY(expression)                                         \
-  ({                                                                    \
-    auto&& weir_result = (expression);                                  \
-    if (!weir_result) co_return std::unexpected(weir_result.error());   \
-    *std::move(weir_result);                                            \
+#define WEIR_CO_TRY(expression)                                       \
+  ({                                                                  \
+    auto&& weir_result = (expression);                                \
+    if (!weir_result) co_return std::unexpected(weir_result.error()); \
+    *std::move(weir_result);                                          \
   })

@@ -1,0 +1,73 @@
+#pragma once
+// Bump allocator for what lives as long as one exchange. Destructors of what is made in it do not
+// run, so it takes trivially destructible types only. Bounded by the pool it borrows its chunks
+// from.
+
+#include <cstring>
+#include <new>
+#include <span>
+#include <string_view>
+#include <type_traits>
+
+#include "base/buffer_pool.h"
+
+namespace weir {
+
+class Arena {
+ public:
+  explicit Arena(BufferPool& pool) noexcept : pool_(pool) {}
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena() { release(); }
+
+  // nullptr when the pool has no more, or bytes > kChunkBytes - sizeof(Chunk).
+  void* allocate(std::size_t bytes, std::size_t alignment) noexcept {
+    const std::size_t aligned = (used_ + alignment - 1) & ~(alignment - 1);
+    if (chunk_ != nullptr && aligned + bytes <= kChunkBytes) {
+      used_ = aligned + bytes;
+      return reinterpret_cast<char*>(chunk_) + aligned;
+    }
+    return allocate_in_new_chunk(bytes, alignment);
+  }
+
+  // Uninitialised storage; an empty span when there is no room.
+  template <class T>
+  std::span<T> allocate_array(std::size_t count) noexcept {
+    static_assert(std::is_trivially_destructible_v<T>);
+    void* place = allocate(count * sizeof(T), alignof(T));
+    if (place == nullptr) return {};
+    return {static_cast<T*>(place), count};
+  }
+
+  template <class T, class... Args>
+  T* make(Args&&... args) noexcept {
+    static_assert(std::is_trivially_destructible_v<T>);
+    void* place = allocate(sizeof(T), alignof(T));
+    return place == nullptr ? nullptr : new (place) T(std::forward<Args>(args)...);
+  }
+
+  // A copy that lives as long as the arena; empty (data() == nullptr) when there is no room.
+  std::string_view copy(std::string_view text) noexcept {
+    void* place = allocate(text.size(), 1);
+    if (place == nullptr) return {};
+    std::memcpy(place, text.data(), text.size());
+    return {static_cast<char*>(place), text.size()};
+  }
+
+  // Gives every chunk back; all that was made in it is gone.
+  void release() noexcept;
+
+ private:
+  struct Chunk {
+    Buffer buffer;
+    Chunk* previous;
+  };
+  static constexpr std::size_t kChunkBytes = std::size_t{8} << 10;
+  void* allocate_in_new_chunk(std::size_t bytes, std::size_t alignment) noexcept;
+
+  BufferPool& pool_;
+  Chunk* chunk_ = nullptr;
+  std::size_t used_ = 0;
+};
+
+}  // namespace weir

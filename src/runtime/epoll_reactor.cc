@@ -1,0 +1,413 @@
+#include "runtime/epoll_reactor.h"
+
+#include <ctime>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+namespace weir {
+
+// What waits in a direction: at most one operation, and how to go on with it.
+enum class ReadWait : std::uint8_t { none, poll, receive, accept };
+enum class WriteWait : std::uint8_t { none, poll, send, connect };
+
+class EpollReactor::EpollSocket final : public Socket {
+ public:
+  explicit EpollSocket(Fd fd) noexcept : Socket(std::move(fd)) {}
+  void close_fd() noexcept { fd_.close(); }
+
+  Operation* reader = nullptr;
+  Operation* writer = nullptr;
+  Operation* hang_up_watch = nullptr;
+  EpollSocket* next_closed = nullptr;
+  ReadWait read_wait = ReadWait::none;
+  WriteWait write_wait = WriteWait::none;
+  bool registered = false;
+  bool readable = true;     // not known to be drained
+  bool writable = true;     // not known to be full
+  bool peer_ended = false;  // a FIN or an error has been seen: reading never blocks again
+  bool hung_up = false;     // both directions are over
+};
+
+Result<std::unique_ptr<EpollReactor>> EpollReactor::make(BufferPool& buffers) {
+  Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll.is_open()) return fail(ErrorKind::descriptors_exhausted, Side::weir, errno);
+  Fd wake_event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_event.is_open()) return fail(ErrorKind::descriptors_exhausted, Side::weir, errno);
+  return std::make_unique<EpollReactor>(std::move(epoll), std::move(wake_event), buffers);
+}
+
+EpollReactor::EpollReactor(Fd epoll, Fd wake_event, BufferPool& buffers)
+    : epoll_(std::move(epoll)), wake_event_(std::move(wake_event)), buffers_(buffers) {
+  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
+  const int added = ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_event_.get(), &event);
+  WEIR_ASSERT(added == 0);
+  static_cast<void>(added);
+  read_clocks();
+}
+
+EpollReactor::~EpollReactor() {
+  while (closed_ != nullptr) sockets_.destroy(*std::exchange(closed_, closed_->next_closed));
+}
+
+void EpollReactor::read_clocks() noexcept {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  now_ = TimePoint(std::chrono::seconds(time.tv_sec) + Duration(time.tv_nsec));
+  ::clock_gettime(CLOCK_REALTIME, &time);
+  wall_now_ = WallTime(std::chrono::seconds(time.tv_sec) + Duration(time.tv_nsec));
+}
+
+Result<Socket*> EpollReactor::make_stream_socket(int family) noexcept {
+  Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.is_open()) return fail(ErrorKind::descriptors_exhausted, Side::weir, errno);
+  if (family != AF_UNIX) {
+    const int on = 1;
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  return &adopt(std::move(fd));
+}
+
+Socket& EpollReactor::adopt(Fd fd) noexcept { return sockets_.make(std::move(fd)); }
+
+void EpollReactor::close(Socket& socket) noexcept {
+  auto& closing = static_cast<EpollSocket&>(socket);
+  WEIR_ASSERT(closing.reader == nullptr && closing.writer == nullptr &&
+              closing.hang_up_watch == nullptr);
+  closing.close_fd();
+  closing.next_closed = closed_;
+  closed_ = &closing;
+}
+
+void EpollReactor::register_once(EpollSocket& socket) noexcept {
+  if (socket.registered) return;
+  // Fails only for want of kernel memory (ENOMEM, ENOSPC); the timeouts then end what waits.
+  socket.registered = control(EPOLL_CTL_ADD, socket, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+}
+
+bool EpollReactor::control(int what, EpollSocket& socket, std::uint32_t events) noexcept {
+  epoll_event event{.events = events, .data = {.ptr = &socket}};
+  return ::epoll_ctl(epoll_.get(), what, socket.fd(), &event) == 0;
+}
+
+// Listening sockets are level-triggered, so that what one turn leaves in the queue is seen in the
+// next.
+Started EpollReactor::start_accept(Socket& socket, AcceptOperation& operation) noexcept {
+  auto& listening = static_cast<EpollSocket&>(socket);
+  WEIR_ASSERT(listening.reader == nullptr);
+  operation.begin();
+  if (!control(listening.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, listening, EPOLLIN)) {
+    operation.end(errno);
+    return Started::completed;
+  }
+  listening.registered = true;
+  listening.reader = &operation;
+  listening.read_wait = ReadWait::accept;
+  return Started::waiting;
+}
+
+// A connection's callback may cancel the operation, and close the listening socket.
+void EpollReactor::accept_some(EpollSocket& socket, AcceptOperation& operation) noexcept {
+  constexpr int kAtOnceMax = 64;  // others want their turn as well
+  for (int i = 0; i < kAtOnceMax && socket.reader == &operation; ++i) {
+    sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    Fd fd(::accept4(socket.fd(), reinterpret_cast<sockaddr*>(&peer), &length,
+                    SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd.is_open()) {
+      operation.accepted(operation, std::move(fd), peer);
+    } else if (errno == EAGAIN) {
+      return;
+    } else if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO) {
+      end_accept(socket, errno);
+      return;
+    }  // else the peer was gone before it was accepted (accept(2)): go on
+  }
+}
+
+void EpollReactor::end_accept(EpollSocket& socket, int os_error) noexcept {
+  control(EPOLL_CTL_MOD, socket, 0);
+  socket.read_wait = ReadWait::none;
+  std::exchange(socket.reader, nullptr)->complete(os_error);
+}
+
+Started EpollReactor::start_connect(Socket& socket, SocketAddressView address,
+                                    Operation& operation) noexcept {
+  auto& connecting = static_cast<EpollSocket&>(socket);
+  WEIR_ASSERT(connecting.writer == nullptr);
+  operation.begin();
+  if (::connect(connecting.fd(), address.address, address.length) == 0) {
+    operation.end(0);
+    return Started::completed;
+  }
+  if (errno != EINPROGRESS) {
+    // A full backlog of a unix socket says EAGAIN: nobody will tell when there is room.
+    operation.end(errno == EAGAIN ? ECONNREFUSED : errno);
+    return Started::completed;
+  }
+  connecting.readable = false;
+  connecting.writable = false;
+  connecting.writer = &operation;
+  connecting.write_wait = WriteWait::connect;
+  register_once(connecting);
+  return Started::waiting;
+}
+
+// False: it would block.
+bool EpollReactor::receive_now(EpollSocket& socket, ReceiveOperation& operation) noexcept {
+  operation.received = 0;
+  if (!operation.buffer) {
+    operation.filled = 0;
+    operation.buffer = buffers_.take(operation.buffer_bytes);
+    if (!operation.buffer) {
+      operation.end(ENOBUFS);
+      return true;
+    }
+  }
+  const IoCount count = try_receive(socket, operation.buffer.span().subspan(operation.filled));
+  if (count.is_would_block()) {
+    if (operation.filled == 0) operation.buffer.release();
+    return false;
+  }
+  if (count.is_failure()) {
+    operation.end(count.os_error());
+    return true;
+  }
+  operation.received = static_cast<std::uint32_t>(count.bytes());
+  operation.filled += operation.received;
+  operation.end(0);
+  return true;
+}
+
+Started EpollReactor::start_receive(Socket& socket, ReceiveOperation& operation) noexcept {
+  auto& receiving = static_cast<EpollSocket&>(socket);
+  WEIR_ASSERT(receiving.reader == nullptr);
+  operation.begin();
+  if (receiving.readable && receive_now(receiving, operation)) return Started::completed;
+  receiving.reader = &operation;
+  receiving.read_wait = ReadWait::receive;
+  register_once(receiving);
+  return Started::waiting;
+}
+
+// False: not all is sent yet.
+bool EpollReactor::send_now(EpollSocket& socket, SendOperation& operation) noexcept {
+  while (operation.sent < operation.message.size()) {
+    const auto rest = operation.message.subspan(operation.sent);
+    const iovec part{const_cast<char*>(rest.data()), rest.size()};
+    const IoCount count = try_send(socket, {&part, 1});
+    if (count.is_would_block()) return false;
+    if (count.is_failure()) {
+      operation.end(count.os_error());
+      return true;
+    }
+    operation.sent += count.bytes();
+  }
+  operation.end(0);
+  return true;
+}
+
+Started EpollReactor::start_send(Socket& socket, SendOperation& operation) noexcept {
+  auto& sending = static_cast<EpollSocket&>(socket);
+  WEIR_ASSERT(sending.writer == nullptr);
+  operation.begin();
+  if (send_now(sending, operation)) return Started::completed;
+  sending.writer = &operation;
+  sending.write_wait = WriteWait::send;
+  register_once(sending);
+  return Started::waiting;
+}
+
+Started EpollReactor::start_poll(Socket& socket, Readiness readiness,
+                                 Operation& operation) noexcept {
+  auto& polled = static_cast<EpollSocket&>(socket);
+  operation.begin();
+  switch (readiness) {
+    case Readiness::readable:
+      WEIR_ASSERT(polled.reader == nullptr);
+      if (polled.readable && polled.registered) {
+        operation.end(0);
+        return Started::completed;
+      }
+      polled.reader = &operation;
+      polled.read_wait = ReadWait::poll;
+      break;
+    case Readiness::writable:
+      WEIR_ASSERT(polled.writer == nullptr);
+      if (polled.writable) {
+        operation.end(0);
+        return Started::completed;
+      }
+      polled.writer = &operation;
+      polled.write_wait = WriteWait::poll;
+      break;
+    case Readiness::hang_up:
+      WEIR_ASSERT(polled.hang_up_watch == nullptr);
+      if (polled.hung_up) {
+        operation.end(0);
+        return Started::completed;
+      }
+      polled.hang_up_watch = &operation;
+      break;
+  }
+  register_once(polled);
+  return Started::waiting;
+}
+
+void EpollReactor::cancel(Socket& socket, Operation& operation) noexcept {
+  auto& canceled = static_cast<EpollSocket&>(socket);
+  if (canceled.reader == &operation) {
+    if (canceled.read_wait == ReadWait::accept) return end_accept(canceled, ECANCELED);
+    canceled.reader = nullptr;
+    canceled.read_wait = ReadWait::none;
+  } else if (canceled.writer == &operation) {
+    canceled.writer = nullptr;
+    canceled.write_wait = WriteWait::none;
+  } else if (canceled.hang_up_watch == &operation) {
+    canceled.hang_up_watch = nullptr;
+  } else {
+    return;
+  }
+  operation.complete(ECANCELED);
+}
+
+IoCount EpollReactor::try_receive(Socket& socket, std::span<char> into) noexcept {
+  auto& receiving = static_cast<EpollSocket&>(socket);
+  if (!receiving.readable) return IoCount::would_block();
+  ssize_t count;
+  do {
+    count = ::recv(receiving.fd(), into.data(), into.size(), 0);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) {
+    if (errno != EAGAIN) return IoCount::failed(errno);
+    receiving.readable = false;
+    return IoCount::would_block();
+  }
+  if (count == 0) receiving.peer_ended = true;
+  // A short read has drained the socket; what comes later makes a new edge. A FIN that was seen
+  // already makes none, so it must still be read.
+  if (static_cast<std::size_t>(count) < into.size()) receiving.readable = receiving.peer_ended;
+  return IoCount::of(static_cast<std::size_t>(count));
+}
+
+IoCount EpollReactor::try_send(Socket& socket, std::span<const iovec> parts) noexcept {
+  auto& sending = static_cast<EpollSocket&>(socket);
+  if (!sending.writable) return IoCount::would_block();
+  ssize_t count;
+  do {
+    if (parts.size() == 1) {
+      count = ::send(sending.fd(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = const_cast<iovec*>(parts.data());
+      message.msg_iovlen = parts.size();
+      count = ::sendmsg(sending.fd(), &message, MSG_NOSIGNAL);
+    }
+  } while (count < 0 && errno == EINTR);
+  if (count >= 0) return IoCount::of(static_cast<std::size_t>(count));
+  if (errno != EAGAIN) return IoCount::failed(errno);
+  sending.writable = false;
+  return IoCount::would_block();
+}
+
+void EpollReactor::shutdown_write(Socket& socket) noexcept { ::shutdown(socket.fd(), SHUT_WR); }
+
+void EpollReactor::reset_on_close(Socket& socket) noexcept {
+  const linger now{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(socket.fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+void EpollReactor::continue_read_side(EpollSocket& socket) noexcept {
+  Operation& operation = *socket.reader;
+  switch (socket.read_wait) {
+    case ReadWait::none:
+      return;
+    case ReadWait::poll:
+      operation.end(0);
+      break;
+    case ReadWait::receive:
+      if (!receive_now(socket, static_cast<ReceiveOperation&>(operation))) return;
+      break;
+    case ReadWait::accept:
+      accept_some(socket, static_cast<AcceptOperation&>(operation));
+      return;
+  }
+  socket.reader = nullptr;
+  socket.read_wait = ReadWait::none;
+  operation.complete(operation.os_error());
+}
+
+void EpollReactor::continue_write_side(EpollSocket& socket) noexcept {
+  Operation& operation = *socket.writer;
+  switch (socket.write_wait) {
+    case WriteWait::none:
+      return;
+    case WriteWait::poll:
+      operation.end(0);
+      break;
+    case WriteWait::send:
+      if (!send_now(socket, static_cast<SendOperation&>(operation))) return;
+      break;
+    case WriteWait::connect: {
+      int os_error = 0;
+      socklen_t length = sizeof os_error;
+      if (socket.peer_ended) {
+        ::getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &os_error, &length);
+        if (os_error == 0 && socket.hung_up) os_error = ECONNRESET;
+      }
+      operation.end(os_error);
+      break;
+    }
+  }
+  socket.writer = nullptr;
+  socket.write_wait = WriteWait::none;
+  operation.complete(operation.os_error());
+}
+
+void EpollReactor::dispatch(EpollSocket& socket, std::uint32_t events) noexcept {
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) socket.peer_ended = true;
+  if ((events & (EPOLLHUP | EPOLLERR)) != 0) socket.hung_up = true;
+  if ((events & EPOLLIN) != 0 || socket.peer_ended) socket.readable = true;
+  if ((events & EPOLLOUT) != 0 || socket.hung_up) socket.writable = true;
+
+  // Each callback may close the socket; a closed one is kept until the end of the turn.
+  if (socket.hung_up && socket.hang_up_watch != nullptr) {
+    std::exchange(socket.hang_up_watch, nullptr)->complete(0);
+  }
+  if (socket.readable && socket.reader != nullptr) continue_read_side(socket);
+  if (socket.writable && socket.writer != nullptr) continue_write_side(socket);
+}
+
+void EpollReactor::turn(TimePoint until) noexcept {
+  timespec wait{};
+  const timespec* limit = nullptr;
+  if (until != kNever) {
+    const Duration left = std::max(until - now_, Duration::zero());
+    wait.tv_sec = static_cast<time_t>(left.count() / 1'000'000'000);
+    wait.tv_nsec = static_cast<long>(left.count() % 1'000'000'000);
+    limit = &wait;
+  }
+  std::array<epoll_event, kEventsMax> events;
+  const int count = ::epoll_pwait2(epoll_.get(), events.data(), kEventsMax, limit, nullptr);
+  read_clocks();
+  for (int i = 0; i < count; ++i) {
+    auto* socket = static_cast<EpollSocket*>(events[i].data.ptr);
+    if (socket == nullptr) {
+      std::uint64_t ignored;
+      const ssize_t read = ::read(wake_event_.get(), &ignored, sizeof ignored);
+      static_cast<void>(read);
+    } else if (socket->fd() >= 0) {
+      dispatch(*socket, events[i].events);
+    }
+  }
+  while (closed_ != nullptr) sockets_.destroy(*std::exchange(closed_, closed_->next_closed));
+}
+
+void EpollReactor::wake() noexcept {
+  const std::uint64_t one = 1;
+  const ssize_t written = ::write(wake_event_.get(), &one, sizeof one);
+  static_cast<void>(written);
+}
+
+}  // namespace weir
