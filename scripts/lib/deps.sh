@@ -1,0 +1,86 @@
+# shellcheck shell=bash
+# Installs Debian packages for the scripts beside this folder. To be sourced.
+#   install_deps SET...      SET is build, test or bench
+# Nothing is asked of apt when all packages are there. No service that a package brings is left
+# running or enabled; services that were on the machine before are not touched.
+
+# shellcheck disable=SC2034  # the sets are used by name
+deps_build=(
+  clang-19 lld-19 llvm-19 ninja-build cmake ccache
+  libyaml-cpp-dev rapidjson-dev libfmt-dev libcli11-dev libgtest-dev libbenchmark-dev
+)
+deps_test=(
+  clang-tidy-19 clang-format-19 libclang-rt-19-dev git openssl curl python3 python3-pytest
+  python3-pytest-xdist nginx-light libnginx-mod-stream haproxy wrk nghttp2-client apache2-utils
+  mariadb-server mariadb-client postgresql
+)
+deps_bench=(
+  gcc libc6-dev liburing-dev libbpf-dev python3 openssl util-linux nginx-light libnginx-mod-stream
+  haproxy wrk nghttp2-client apache2-utils
+)
+
+# The service that a package would start.
+declare -A deps_service=(
+  [nginx-light]=nginx [haproxy]=haproxy [mariadb-server]=mariadb [postgresql]=postgresql
+)
+
+install_deps() {
+  local set_name package
+  local -a missing=()
+  for set_name in "$@"; do
+    local -n packages="deps_$set_name"
+    for package in "${packages[@]}"; do
+      if [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" != installed ]]; then
+        missing+=("$package")
+      fi
+    done
+  done
+  ((${#missing[@]} == 0)) || install_packages "${missing[@]}"
+}
+
+install_packages() {
+  if ! command -v apt-get >/dev/null; then
+    echo "error: these scripts install with apt-get (Debian 12); install by hand: $*" >&2
+    return 1
+  fi
+  if ((EUID != 0)); then
+    echo "error: not root; run: sudo apt-get update && sudo apt-get install $*" >&2
+    return 1
+  fi
+  echo "installing: $*"
+  local log
+  log=$(mktemp)
+  if ! install_quietly "$@" >"$log" 2>&1; then
+    tail -n 30 "$log" >&2
+    echo "error: apt-get could not install: $*" >&2
+    rm -f "$log"
+    return 1
+  fi
+  rm -f "$log"
+}
+
+# In a subshell, so that its trap and environment stay its own.
+install_quietly() (
+  export DEBIAN_FRONTEND=noninteractive
+  # invoke-rc.d asks this program, by its fixed path, whether a package may start its service.
+  local policy=/usr/sbin/policy-rc.d
+  if [[ ! -e $policy ]]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+  fi
+  apt-get update &&
+    apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" &&
+    disable_services "$@"
+)
+
+disable_services() {
+  local package service
+  for package in "$@"; do
+    service=${deps_service[$package]:-}
+    [[ -n $service ]] || continue
+    # Works on links only, so also where systemd is installed but not running, as in a container.
+    if command -v systemctl >/dev/null; then systemctl disable "$service"; fi
+    if [[ -d /run/systemd/system ]]; then systemctl stop "$service"; fi
+  done
+}

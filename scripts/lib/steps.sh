@@ -1,0 +1,137 @@
+# shellcheck shell=bash
+# The steps of scripts/test. To be sourced. Each runs in a subshell, its output in a log, and fails by its
+# exit status; how much passed is read from the closing lines of its runners (see count_results).
+
+python=/usr/bin/python3 # not the first on PATH: Debian's pytest is for this one
+long=${long:-}
+build_jobs=$(nproc)
+
+steps=(style release unit asan tsan e2e allocation)
+# shellcheck disable=SC2034  # read by scripts/test
+declare -A budget_s=(
+  [style]=180 [release]=360 [unit]=60 [asan]=420 [tsan]=240 [e2e]=720 [allocation]=60
+)
+# shellcheck disable=SC2034
+declare -A about=(
+  [style]="layers, headers, words, lengths, documentation; clang-format, clang-tidy"
+  [release]="build everything as it is shipped"
+  [unit]="unit tests, release build"
+  [asan]="address, undefined and fuzzer build: unit tests, every fuzzer and its corpus"
+  [tsan]="thread sanitizer build: unit tests of what threads share"
+  [e2e]="end to end, conformance, handover"
+  [allocation]="no malloc per request, idle bytes per connection"
+)
+
+step_style() {
+  local status=0
+  cmake --preset release
+  $python -m pytest --tb=short tools/style || status=1
+  $python tools/style/check.py || status=1
+  check clang-format format_is_clean || status=1
+  check clang-tidy tidy_is_clean || status=1
+  return $status
+}
+
+step_release() {
+  cmake --preset release
+  check release-build cmake --build --preset release
+}
+
+step_unit() { ctest --preset release -j "$build_jobs" --timeout 120; }
+
+step_asan() {
+  local status=0
+  cmake --preset asan
+  local -a tests
+  mapfile -t tests < <(test_targets asan '.*')
+  check asan-build cmake --build --preset asan --target "${tests[@]}" fuzzers
+  ctest --preset asan -j "$build_jobs" --timeout 120 || status=1
+  find build/asan/fuzz -maxdepth 1 -name '*_fuzzer' -type f -print0 | sort -z |
+    xargs -0 -r -P "$build_jobs" -I{} scripts/fuzz {} "$([[ $long ]] && echo 120 || echo 5)" || status=1
+  return $status
+}
+
+step_tsan() {
+  local folders='base|runtime|stats|backend|app'
+  cmake --preset tsan
+  local -a tests
+  mapfile -t tests < <(test_targets tsan "$folders")
+  check tsan-build cmake --build --preset tsan --target "${tests[@]}"
+  ctest --preset tsan -R "^($folders)\\." --timeout 120
+}
+
+step_e2e() { pytest_folders tests/e2e tests/conformance tests/handover; }
+
+step_allocation() { pytest_folders tests/allocation; }
+
+# The folders that have tests; two at a time, as a machine for it has two cores.
+pytest_folders() {
+  local folder
+  local -a present=()
+  for folder in "$@"; do
+    if compgen -G "$folder/test_*.py" >/dev/null; then present+=("$folder"); fi
+  done
+  ((${#present[@]})) || return 0
+  [[ -x build/release/weir ]] || { echo "error: no build/release/weir; run the step 'release' first" && return 1; }
+  WEIR_BINARY=$PWD/build/release/weir timeout --kill-after=10 25m \
+    $python -m pytest -n 2 --tb=short -rfE "${present[@]}"
+}
+
+# Unit test programs of the folders that match a pattern.
+test_targets() {
+  ninja -C "build/$1" -t targets all | sed -nE "s/^(weir_($2)_test): .*/\\1/p"
+}
+
+format_is_clean() {
+  git ls-files -z -- 'src/*.h' 'src/*.cc' 'fuzz/*.cc' 'bench/*.cc' |
+    xargs -0 -r clang-format-19 --dry-run --Werror
+}
+
+tidy_is_clean() {
+  local -a files
+  mapfile -t files < <(tidy_files)
+  echo "clang-tidy: ${#files[@]} files"
+  printf '%s\0' "${files[@]}" |
+    xargs -0 -P "$build_jobs" -n 1 clang-tidy-19 --quiet -p build/release
+}
+
+# What changed since the branch left origin/main, or else in the last 20 commits; a fixed few if nothing did.
+tidy_files() {
+  local base changed
+  base=$(git merge-base HEAD origin/main 2>/dev/null || true)
+  if [[ -z $base || $base == "$(git rev-parse HEAD)" ]]; then
+    base=$(git rev-list --max-count=21 --first-parent HEAD | tail -n 1)
+  fi
+  if [[ $long ]]; then
+    git ls-files 'src/*.cc'
+    return
+  fi
+  changed=$(git diff --name-only --diff-filter=d "$base" -- 'src/*.cc')
+  printf '%s\n' "${changed:-$(git ls-files 'src/base/*.cc')}"
+}
+
+# check NAME COMMAND...: a command without a count of its own is one test.
+check() {
+  local name=$1
+  shift
+  if "$@"; then
+    echo "$name: 1 passed, 0 failed"
+  else
+    echo "$name: 0 passed, 1 failed"
+    return 1
+  fi
+}
+
+# The closing lines of ctest and pytest, and plain ones ("name: N passed, N failed").
+result_line='^(([A-Za-z0-9_-]+: )?[0-9]+ passed, [0-9]+ failed|[0-9]+% tests passed, .*|=+ .* in [0-9.]+s .*)$'
+
+summary_lines() { grep -E "$result_line" "$1" || true; }
+
+# Prints "PASSED FAILED", summed over a log.
+count_results() {
+  summary_lines "$1" | awk '
+    function number_before(word) { return match($0, "[0-9]+ " word) ? substr($0, RSTART) + 0 : 0 }
+    /tests passed,/ { failed += $4; passed += $NF - $4; next }
+    { passed += number_before("passed"); failed += number_before("failed") + number_before("error") }
+    END { print passed + 0, failed + 0 }'
+}
