@@ -1,0 +1,70 @@
+#include "config/description.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace weir::config {
+namespace {
+
+// The struct that a value of this type, or an item of it, is made of; null if it is a scalar.
+const StructDescription* struct_within(const Type& type) {
+  if (type.kind == Type::Kind::scalar) return nullptr;
+  if (type.kind == Type::Kind::structure) return &type.structure();
+  return struct_within(type.element());
+}
+
+void add_structs(const NamedStruct& named, std::vector<NamedStruct>& out) {
+  if (std::ranges::find(out, named.description, &NamedStruct::description) != out.end()) return;
+  out.push_back(named);
+  for (const FieldDescription& field : named.description->fields) {
+    const StructDescription* inner = struct_within(*field.type);
+    if (inner == nullptr) continue;
+    const std::string path =
+        fmt::format("{}{}{}", named.path, named.path.empty() ? "" : ".", field.name);
+    add_structs({inner, path, field.help}, out);
+  }
+}
+
+}  // namespace
+
+std::size_t Describer::offset_of(const void* member) const {
+  const auto* at = static_cast<const std::byte*>(member);
+  WEIR_ASSERT(at >= object_.data());
+  WEIR_ASSERT(at < object_.data() + object_.size());
+  return static_cast<std::size_t>(at - object_.data());
+}
+
+const Type& written_type(const Type& type) {
+  const bool is_wrapped = type.kind == Type::Kind::optional || type.kind == Type::Kind::located;
+  return is_wrapped ? written_type(type.element()) : type;
+}
+
+std::vector<NamedStruct> list_structs(const StructDescription& root) {
+  std::vector<NamedStruct> structs;
+  add_structs({&root, "", ""}, structs);
+  return structs;
+}
+
+std::string type_name(const Type& type) {
+  switch (type.kind) {
+    case Type::Kind::scalar: {
+      if (!type.choices.empty()) return fmt::format("one of {}", fmt::join(type.choices, ", "));
+      std::string_view name = type.scalar.name;
+      for (const std::string_view article : {"a ", "an "}) {
+        if (name.starts_with(article)) return std::string(name.substr(article.size()));
+      }
+      return std::string(name);
+    }
+    case Type::Kind::list:
+      return "list of " + type_name(type.element());
+    case Type::Kind::optional:
+    case Type::Kind::located:
+      return type_name(type.element());
+    case Type::Kind::structure:
+      return "mapping";
+  }
+  return {};
+}
+
+}  // namespace weir::config

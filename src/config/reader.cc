@@ -1,0 +1,194 @@
+#include "config/reader.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/text.h"
+
+namespace weir::config {
+namespace {
+
+std::string found(const Node& node) {
+  switch (node.kind) {
+    case Node::Kind::null:
+      return "nothing";
+    case Node::Kind::scalar:
+      return quote(node.text);
+    case Node::Kind::sequence:
+      return "a list";
+    case Node::Kind::mapping:
+      return "a mapping";
+  }
+  return {};
+}
+
+// "a whole number from 1 to 5", "a duration such as 5s", "http" (the only choice).
+std::string expected(const FieldDescription& field, const Type& type) {
+  switch (type.kind) {
+    case Type::Kind::scalar: {
+      if (!type.choices.empty()) return type_name(type);
+      const ScalarInfo& info = type.scalar;
+      if (field.range) {
+        return fmt::format("{} from {} to {}", info.name, field.range->min_text,
+                           field.range->max_text);
+      }
+      if (info.example.empty()) return std::string(info.name);
+      return fmt::format("{} such as {}", info.name, info.example);
+    }
+    case Type::Kind::list:
+      return "a list";
+    case Type::Kind::optional:
+    case Type::Kind::located:
+      return expected(field, type.element());
+    case Type::Kind::structure:
+      return "a mapping";
+  }
+  return {};
+}
+
+class Reader {
+ public:
+  explicit Reader(Problems& problems) : problems_(problems) {}
+
+  void read_struct(const Node& node, const StructDescription& description, std::byte* object);
+
+ private:
+  void read_value(const Node& node, const FieldDescription& field, const Type& type, void* out);
+  void read_scalar(const Node& node, const FieldDescription& field, const Type& type, void* out);
+  void read_list(const Node& node, const FieldDescription& field, const Type& type, void* out);
+  void check_length(const Node& node, const FieldDescription& field);
+  void report_unknown(const Node& key, const StructDescription& description);
+
+  void report_type(const Node& node, const FieldDescription& field, const Type& type,
+                   std::string_view detail = "") {
+    problems_.error(node.position, fmt::format("expected {}, found {}{}", expected(field, type),
+                                               found(node), detail));
+  }
+
+  Problems& problems_;
+};
+
+void Reader::read_struct(const Node& node, const StructDescription& description,
+                         std::byte* object) {
+  if (node.kind != Node::Kind::mapping) {
+    problems_.error(node.position, "expected a mapping, found " + found(node));
+    return;
+  }
+  if (description.position_offset) {
+    *reinterpret_cast<Position*>(object + *description.position_offset) = node.position;
+  }
+  const std::vector<FieldDescription>& fields = description.fields;
+  std::vector<const Node*> keys(fields.size());  // as they were found, by field
+  for (std::size_t i = 0; i + 1 < node.children.size(); i += 2) {
+    const Node& key = node.children[i];
+    const auto field = std::ranges::find(fields, key.text, &FieldDescription::name);
+    if (field == fields.end()) {
+      report_unknown(key, description);
+      continue;
+    }
+    const Node*& first = keys[static_cast<std::size_t>(field - fields.begin())];
+    if (first != nullptr) {
+      problems_.error(key.position, fmt::format("duplicate key {} (the first is in line {})",
+                                                quote(key.text), first->position.line));
+      continue;
+    }
+    first = &key;
+    read_value(node.children[i + 1], *field, *field->type, object + field->offset);
+  }
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    if (!fields[i].is_required || keys[i] != nullptr) continue;
+    problems_.error(node.position, fmt::format("missing key {}", quote(fields[i].name)));
+  }
+}
+
+void Reader::report_unknown(const Node& key, const StructDescription& description) {
+  Nearest nearest(key.text);
+  std::vector<std::string_view> names;
+  for (const FieldDescription& field : description.fields) {
+    nearest.consider(field.name);
+    names.push_back(field.name);
+  }
+  const std::string hint = nearest.best().empty()
+                               ? fmt::format(" (expected {})", fmt::join(names, ", "))
+                               : nearest.hint();
+  problems_.error(key.position, fmt::format("unknown key {}{}", quote(key.text), hint));
+}
+
+void Reader::read_value(const Node& node, const FieldDescription& field, const Type& type,
+                        void* out) {
+  switch (type.kind) {
+    case Type::Kind::scalar:
+      return read_scalar(node, field, type, out);
+    case Type::Kind::list:
+      return read_list(node, field, type, out);
+    case Type::Kind::located:
+      type.locate(out, node.position);
+      return read_value(node, field, type.element(), type.emplace(out));
+    case Type::Kind::optional:
+      return read_value(node, field, type.element(), type.emplace(out));
+    case Type::Kind::structure:
+      return read_struct(node, type.structure(), static_cast<std::byte*>(out));
+  }
+}
+
+void Reader::read_scalar(const Node& node, const FieldDescription& field, const Type& type,
+                         void* out) {
+  if (node.kind != Node::Kind::scalar) return report_type(node, field, type);
+  if (node.quoted && type.scalar.quotes == Quotes::refused) {
+    return report_type(node, field, type, " in quotes");
+  }
+  if (const Parsed parsed = type.parse(node.text, out); !parsed) {
+    Nearest nearest(node.text);
+    for (const std::string_view choice : type.choices) nearest.consider(choice);
+    const std::string& why = parsed.error();
+    return report_type(node, field, type, why.empty() ? nearest.hint() : ": " + why);
+  }
+  if (field.range) {
+    const long double measure = type.measure(out);
+    if (measure < field.range->min || measure > field.range->max) {
+      return report_type(node, field, type);
+    }
+  }
+  check_length(node, field);
+}
+
+void Reader::check_length(const Node& node, const FieldDescription& field) {
+  const std::size_t length = count_code_points(node.text);
+  if (length < field.length_min) {
+    problems_.error(node.position, fmt::format("expected at least {} characters, found {}",
+                                               field.length_min, length));
+  } else if (length > field.length_max) {
+    problems_.error(node.position, fmt::format("expected at most {} characters, found {}",
+                                               field.length_max, length));
+  }
+}
+
+void Reader::read_list(const Node& node, const FieldDescription& field, const Type& type,
+                       void* out) {
+  type.clear(out);
+  if (node.kind == Node::Kind::scalar && field.is_single_allowed) {
+    return read_value(node, field, type.element(), type.emplace(out));
+  }
+  if (node.kind != Node::Kind::sequence) return report_type(node, field, type);
+  const std::size_t size = node.children.size();
+  if (size < field.size_min || size > field.size_max) {
+    problems_.error(node.position, fmt::format("expected {} to {} items, found {}", field.size_min,
+                                               field.size_max, size));
+  }
+  for (const Node& item : node.children) {
+    read_value(item, field, type.element(), type.emplace(out));
+  }
+}
+
+}  // namespace
+
+void read_struct(const Node& node, const StructDescription& description, void* object,
+                 Problems& problems) {
+  Reader(problems).read_struct(node, description, static_cast<std::byte*>(object));
+}
+
+}  // namespace weir::config
