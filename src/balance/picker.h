@@ -1,0 +1,77 @@
+#pragma once
+// A picker is a balancing algorithm: which of a backend's candidates gets the next attempt.
+//
+// It works on a table and a state. The table is immutable, built off the workers from the servers,
+// their weights and the current candidates, shared by all workers, and replaced when any of these
+// changes. The state (a position, a heap, averages) belongs to one worker. A pick is determined by
+// table, state and input, so that a copy of the state answers what would be picked without moving
+// anything.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "balance/server.h"
+#include "base/time.h"
+
+namespace weir::balance {
+
+class Table {
+ public:
+  virtual ~Table() = default;
+};
+
+class State {
+ public:
+  virtual ~State() = default;
+};
+
+// What one pick is told. All borrowed for the call.
+struct PickInput {
+  // Candidates of the table that this pick must leave out, because they are full, or refused this
+  // worker a moment ago; nullptr: none.
+  const ServerSet* excluded = nullptr;
+  // Servers that this exchange tried already; a handful, in any order.
+  std::span<const ServerIndex> tried = {};
+  std::uint64_t hash = 0;    // of the balancing key; the same key, the same hash
+  std::uint64_t random = 0;  // 64 fresh random bits
+  TimePoint now = {};
+
+  bool allows(ServerIndex server) const noexcept;
+};
+
+// Stateless: one object serves all backends, workers and threads.
+class Picker {
+ public:
+  virtual ~Picker() = default;
+
+  // Jobs or control thread; may allocate. Candidates are indices into servers; those of weight 0
+  // are passed over.
+  virtual std::unique_ptr<const Table> build(std::span<const ServerSpec> servers,
+                                             const ServerSet& candidates) const = 0;
+
+  // A fresh state for worker `worker` of `workers` (worker < workers). It serves every later table
+  // of the same servers, so that a change of weights or candidates loses no position; when servers
+  // were added or removed, start again. May allocate.
+  virtual std::unique_ptr<State> start(const Table& table, WorkerIndex worker,
+                                       std::uint16_t workers) const = 0;
+
+  // A copy that moves on its own, for explain. May allocate.
+  virtual std::unique_ptr<State> copy(const State& state) const = 0;
+
+  // Worker. An allowed candidate, or none. Does not allocate; its cost has a bound that does not
+  // depend on the number of servers unless nearly all of them are left out.
+  virtual ServerIndex pick(const Table& table, State& state,
+                           const PickInput& input) const noexcept = 0;
+
+  // Worker. An attempt on this server began, or ended.
+  virtual void on_lease(const Table&, State&, ServerIndex) const noexcept {}
+  virtual void on_release(const Table&, State&, ServerIndex) const noexcept {}
+};
+
+// The first member at or after `from`, in circular order, that the input allows; none if there is
+// none. Reads 64 servers a step.
+ServerIndex find_allowed(const ServerSet& members, const PickInput& input,
+                         ServerIndex from) noexcept;
+
+}  // namespace weir::balance

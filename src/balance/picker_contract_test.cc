@@ -1,0 +1,155 @@
+// What every balancing algorithm promises, run over kPickers: an entry there is enrolled by being
+// there.
+
+#include <cstdlib>
+#include <gtest/gtest.h>
+#include <new>
+#include <numeric>
+
+#include "balance/pickers.h"
+#include "base/random.h"
+
+namespace {
+std::size_t allocations = 0;
+}  // namespace
+
+void* operator new(std::size_t bytes) {
+  ++allocations;
+  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
+  std::abort();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace weir::balance {
+namespace {
+
+class PickerContract : public testing::TestWithParam<PickerEntry> {
+ protected:
+  PickerContract() : picker_(GetParam().make()) {}
+
+  std::vector<ServerSpec> random_servers(std::uint32_t servers_max, std::uint32_t weight_max) {
+    std::vector<ServerSpec> servers(1 + random_.below(servers_max));
+    for (ServerSpec& server : servers) server.weight = random_.below(weight_max + 1);
+    return servers;
+  }
+  ServerSet random_set(std::size_t servers, std::uint32_t out_of_ten) {
+    ServerSet set(servers);
+    for (std::size_t number = 0; number < servers; ++number) {
+      if (random_.below(10) < out_of_ten) set.insert(to_server(number));
+    }
+    return set;
+  }
+  PickInput random_input(const ServerSet* excluded, std::span<const ServerIndex> tried) {
+    return {.excluded = excluded, .tried = tried, .hash = random_.next(), .random = random_.next()};
+  }
+  std::unique_ptr<State> start(const Table& table) {
+    return picker_->start(table, WorkerIndex{0}, 1);
+  }
+
+  Random random_{4};
+  const std::unique_ptr<const Picker> picker_;
+};
+
+INSTANTIATE_TEST_SUITE_P(EveryPicker, PickerContract, testing::ValuesIn(kPickers),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST_P(PickerContract, IsFoundByItsName) {
+  ASSERT_NE(find_picker(GetParam().name), nullptr);
+  EXPECT_EQ(find_picker(GetParam().name)->page, GetParam().page);
+  EXPECT_EQ(find_picker("no such algorithm"), nullptr);
+}
+
+TEST_P(PickerContract, PicksAnAllowedCandidateWheneverThereIsOne) {
+  for (int round = 0; round < 1000; ++round) {
+    const auto servers = random_servers(100, 5);
+    const ServerSet candidates = random_set(servers.size(), 7);
+    const ServerSet excluded = random_set(servers.size(), random_.below(11));
+    const ServerIndex tried[] = {to_server(random_.below(100)), to_server(random_.below(100))};
+    const auto table = picker_->build(servers, candidates);
+    const auto state = start(*table);
+
+    const auto is_allowed = [&](ServerIndex server) {
+      return candidates.contains(server) && servers[to_number(server)].weight > 0 &&
+             !excluded.contains(server) && server != tried[0] && server != tried[1];
+    };
+    bool somebody = false;
+    for (std::size_t i = 0; i < servers.size(); ++i) somebody |= is_allowed(to_server(i));
+    for (int i = 0; i < 50; ++i) {
+      const ServerIndex picked = picker_->pick(*table, *state, random_input(&excluded, tried));
+      ASSERT_EQ(picked != ServerIndex::none, somebody);
+      if (somebody) ASSERT_TRUE(is_allowed(picked));
+    }
+  }
+}
+
+TEST_P(PickerContract, PicksNobodyWithoutCandidates) {
+  const auto table = picker_->build({}, ServerSet());
+  EXPECT_EQ(picker_->pick(*table, *start(*table), {}), ServerIndex::none);
+}
+
+TEST_P(PickerContract, PicksTheSameFromTheSameStateAndInput) {
+  const auto servers = random_servers(30, 5);
+  const auto table = picker_->build(servers, random_set(servers.size(), 9));
+  const ServerSet excluded = random_set(servers.size(), 2);
+  const auto state = start(*table);
+  for (int i = 0; i < 1000; ++i) {
+    const PickInput input = random_input(&excluded, {});
+    const auto copy = picker_->copy(*state);
+    const ServerIndex expected = picker_->pick(*table, *copy, input);
+    ASSERT_EQ(picker_->pick(*table, *state, input), expected);
+    if (expected == ServerIndex::none) continue;
+    picker_->on_lease(*table, *state, expected);
+    if (i % 2 == 0) picker_->on_release(*table, *state, expected);
+  }
+}
+
+TEST_P(PickerContract, SpreadsByWeight) {
+  constexpr int kPicks = 50'000;
+  const ServerSpec servers[] = {{.weight = 5}, {.weight = 3}, {.weight = 2}, {.weight = 0}};
+  const auto table = picker_->build(servers, ServerSet::all(4));
+  const auto state = start(*table);
+  int counts[4] = {};
+  for (int i = 0; i < kPicks; ++i) {
+    const ServerIndex picked = picker_->pick(*table, *state, random_input(nullptr, {}));
+    ++counts[to_number(picked)];
+    picker_->on_lease(*table, *state, picked);
+    picker_->on_release(*table, *state, picked);
+  }
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_NEAR(counts[i], kPicks * servers[i].weight / 10, kPicks / 50);
+  }
+}
+
+TEST_P(PickerContract, DoesNotAllocateToPick) {
+  const auto servers = random_servers(1000, 5);
+  const ServerSet excluded = random_set(servers.size(), 5);
+  const ServerIndex tried[] = {to_server(0)};
+  const auto table = picker_->build(servers, ServerSet::all(servers.size()));
+  const auto state = start(*table);
+  const std::size_t before = allocations;
+  for (int i = 0; i < 1000; ++i) {
+    const ServerIndex picked =
+        picker_->pick(*table, *state, random_input(i % 2 == 0 ? nullptr : &excluded, tried));
+    if (picked == ServerIndex::none) continue;
+    picker_->on_lease(*table, *state, picked);
+    picker_->on_release(*table, *state, picked);
+  }
+  EXPECT_EQ(allocations, before);
+}
+
+TEST_P(PickerContract, ServesLaterTablesOfTheSameServersWithTheSameState) {
+  const auto servers = random_servers(40, 5);
+  const auto state = start(*picker_->build(servers, ServerSet::all(servers.size())));
+  for (int round = 0; round < 1000; ++round) {
+    const ServerSet candidates = random_set(servers.size(), random_.below(11));
+    const auto table = picker_->build(servers, candidates);
+    for (int i = 0; i < 3; ++i) {
+      const ServerIndex picked = picker_->pick(*table, *state, random_input(nullptr, {}));
+      ASSERT_TRUE(picked == ServerIndex::none || candidates.contains(picked));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace weir::balance
