@@ -75,7 +75,9 @@ bool is_written_null(std::string_view text) {
 // Builds the tree from yaml-cpp's events. A collection stays on the stack until it ends.
 class TreeBuilder final : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(std::string_view text) : text_(text), cursor_(text) {}
+  explicit TreeBuilder(std::string_view text) : text_(text), cursor_(text) {
+    root_.position = {1, 1};  // an empty file has no event but this place
+  }
 
   Node take_root() { return std::move(root_); }
 
@@ -198,7 +200,7 @@ class TreeBuilder final : public YAML::EventHandler {
   PositionCursor cursor_;
   std::vector<Open> open_;
   std::unordered_map<YAML::anchor_t, Node> anchored_;
-  Node root_{.position = {1, 1}};  // of an empty file
+  Node root_;
   std::size_t nodes_ = 0;
   bool started_ = false;
 };
