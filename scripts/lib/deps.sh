@@ -63,24 +63,27 @@ install_packages() {
 install_quietly() (
   export DEBIAN_FRONTEND=noninteractive
   # invoke-rc.d asks this program, by its fixed path, whether a package may start its service.
-  local policy=/usr/sbin/policy-rc.d
+  local policy=/usr/sbin/policy-rc.d package service
   if [[ ! -e $policy ]]; then
     trap 'rm -f "$policy"' EXIT
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod +x "$policy"
   fi
-  apt-get update &&
-    apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" &&
-    disable_services "$@"
-)
-
-disable_services() {
-  local package service
+  local -a services=()
   for package in "$@"; do
     service=${deps_service[$package]:-}
-    [[ -n $service ]] || continue
-    # Works on links only, so also where systemd is installed but not running, as in a container.
-    if command -v systemctl >/dev/null; then systemctl disable "$service"; fi
-    if [[ -d /run/systemd/system ]]; then systemctl stop "$service"; fi
+    [[ -z $service || -e /lib/systemd/system/$service.service ]] || services+=("$service")
+  done
+  apt-get update &&
+    apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" &&
+    disable_services "${services[@]}"
+)
+
+# Changes links only, so it also works where systemd is not installed or, as in a container, not running.
+disable_services() {
+  local service
+  for service in "$@"; do
+    update-rc.d "$service" disable
+    rm -f "/etc/systemd/system/sockets.target.wants/$service.socket"
   done
 }
