@@ -14,7 +14,8 @@ void Arena::release() noexcept {
 }
 
 void* Arena::allocate_in_new_chunk(std::size_t bytes, std::size_t alignment) noexcept {
-  if (sizeof(Chunk) + alignment + bytes > kChunkBytes) return nullptr;
+  static_assert(sizeof(Chunk) % alignof(std::max_align_t) == 0);  // so nothing is lost to padding
+  if (bytes > bytes_max()) return nullptr;
   Buffer buffer = pool_.take(kChunkBytes);
   if (!buffer) return nullptr;
   char* data = buffer.data();

@@ -3,11 +3,13 @@
 // run, so it takes trivially destructible types only. Bounded by the pool it borrows its chunks
 // from.
 
+#include <cstddef>
 #include <cstring>
 #include <new>
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "base/buffer_pool.h"
 
@@ -20,10 +22,12 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
   ~Arena() { release(); }
 
-  // nullptr when the pool has no more, or bytes > kChunkBytes - sizeof(Chunk).
+  // nullptr when the pool has no more, or for more than one chunk holds (bytes_max). The alignment
+  // is that of malloc at most.
   void* allocate(std::size_t bytes, std::size_t alignment) noexcept {
+    WEIR_ASSERT(alignment <= alignof(std::max_align_t));
     const std::size_t aligned = (used_ + alignment - 1) & ~(alignment - 1);
-    if (chunk_ != nullptr && aligned + bytes <= kChunkBytes) {
+    if (chunk_ != nullptr && aligned <= kChunkBytes && bytes <= kChunkBytes - aligned) {
       used_ = aligned + bytes;
       return reinterpret_cast<char*>(chunk_) + aligned;
     }
@@ -34,6 +38,7 @@ class Arena {
   template <class T>
   std::span<T> allocate_array(std::size_t count) noexcept {
     static_assert(std::is_trivially_destructible_v<T>);
+    if (count > bytes_max() / sizeof(T)) return {};
     void* place = allocate(count * sizeof(T), alignof(T));
     if (place == nullptr) return {};
     return {static_cast<T*>(place), count};
@@ -50,9 +55,12 @@ class Arena {
   std::string_view copy(std::string_view text) noexcept {
     void* place = allocate(text.size(), 1);
     if (place == nullptr) return {};
-    std::memcpy(place, text.data(), text.size());
+    if (!text.empty()) std::memcpy(place, text.data(), text.size());
     return {static_cast<char*>(place), text.size()};
   }
+
+  // The most bytes that one allocation may ask for.
+  static constexpr std::size_t bytes_max() noexcept { return kChunkBytes - sizeof(Chunk); }
 
   // Gives every chunk back; all that was made in it is gone.
   void release() noexcept;
