@@ -1,0 +1,53 @@
+#pragma once
+// What a worker counts for itself and for each listener, backend and server that it uses: one block
+// of cells per object and worker, written by that worker only. kMetrics (stats/metrics.h) says
+// under which name each member is shown and what it means. What happens often comes first.
+
+#include "stats/cell.h"
+#include "stats/histogram.h"
+
+namespace weir::stats {
+
+inline constexpr std::size_t kCacheLineBytes = 64;
+
+struct alignas(kCacheLineBytes) ListenerCells {
+  Cell requests;
+  Cell bytes_received;
+  Cell bytes_sent;
+  StatusCells responses;
+  Cell connections;         // accepted
+  Cell connections_closed;  // of those; the difference over all workers is what is open
+  Cell connections_refused;
+  Histogram request_duration;
+};
+
+struct alignas(kCacheLineBytes) BackendCells {
+  Cell requests;
+  Cell attempts;
+  Cell retries;
+  ErrorCells errors;
+};
+
+struct alignas(kCacheLineBytes) ServerCells {
+  Cell attempts;
+  Cell bytes_received;  // from the server
+  Cell bytes_sent;      // to the server
+  StatusCells responses;
+  Cell reuses;
+  Cell connects;
+  Cell connect_failures;
+  Histogram response_head;
+};
+
+struct alignas(kCacheLineBytes) WorkerCells {
+  Cell loop_iterations;
+  Cell busy_ns;
+  Cell timers_fired;
+  Cell buffers_in_use;
+  Cell descriptors_exhausted;
+  Cell accept_pauses;
+  Cell log_records_dropped;
+  SideErrorCells errors;
+};
+
+}  // namespace weir::stats

@@ -1,0 +1,199 @@
+#include "stats/metrics.h"
+
+#include <array>
+#include <cstddef>
+
+#include "stats/cells.h"
+
+namespace weir::stats {
+namespace {
+
+using enum MetricType;
+constexpr auto kNone = MetricUnit::none;
+constexpr auto kBytes = MetricUnit::bytes;
+constexpr auto kSeconds = MetricUnit::seconds;
+constexpr auto kProcess = MetricScope::process;
+constexpr auto kWorker = MetricScope::worker;
+constexpr auto kListener = MetricScope::listener;
+constexpr auto kBackend = MetricScope::backend;
+constexpr auto kServer = MetricScope::server;
+
+// The order is that of MetricId.
+constexpr std::array kMetrics = {
+    MetricRow{MetricId::build_info, gauge, kProcess, "weir_build_info", kNone, kNoCell,
+              "Always 1; the label `version` says what is running."},
+    MetricRow{MetricId::start_time, gauge, kProcess, "weir_start_time_seconds", kSeconds, kNoCell,
+              "When the process started, in seconds since 1970."},
+    MetricRow{MetricId::uptime, gauge, kProcess, "weir_uptime_seconds", kSeconds, kNoCell,
+              "For how long the process has been running."},
+    MetricRow{MetricId::workers, gauge, kProcess, "weir_workers", kNone, kNoCell,
+              "Workers of the process."},
+    MetricRow{MetricId::descriptors_open, gauge, kProcess, "weir_descriptors_open", kNone, kNoCell,
+              "File descriptors that the process holds."},
+    MetricRow{MetricId::descriptors_max, gauge, kProcess, "weir_descriptors_max", kNone, kNoCell,
+              "File descriptors that the process may hold."},
+    MetricRow{MetricId::resident_memory, gauge, kProcess, "weir_resident_memory_bytes", kBytes,
+              kNoCell, "Memory of the process that is in RAM."},
+    MetricRow{MetricId::snapshots_live, gauge, kProcess, "weir_snapshots_live", kNone, kNoCell,
+              "Configurations still in use: the current one, and those that old exchanges hold."},
+    MetricRow{MetricId::stats_objects_refused, counter, kProcess,
+              "weir_stats_objects_refused_total", kNone, kNoCell,
+              "Listeners, backends and servers that are counted under `(other)`, because there are "
+              "too many."},
+    MetricRow{MetricId::errors, counter, kProcess, "weir_errors_total", kNone,
+              offsetof(WorkerCells, errors),
+              "Errors by side and reason; a reason that never occurred is left out.",
+              MetricSplit::side_and_reason},
+    MetricRow{MetricId::worker_loop_iterations, counter, kWorker,
+              "weir_worker_loop_iterations_total", kNone, offsetof(WorkerCells, loop_iterations),
+              "Turns of the worker's event loop."},
+    MetricRow{MetricId::worker_busy, counter, kWorker, "weir_worker_busy_seconds_total", kSeconds,
+              offsetof(WorkerCells, busy_ns),
+              "Time the worker spent working, not waiting for events."},
+    MetricRow{MetricId::worker_timers_fired, counter, kWorker, "weir_worker_timers_fired_total",
+              kNone, offsetof(WorkerCells, timers_fired), "Timers that expired."},
+    MetricRow{MetricId::worker_buffers_in_use, gauge, kWorker, "weir_worker_buffers_in_use", kNone,
+              offsetof(WorkerCells, buffers_in_use), "Buffers of the worker that are lent out."},
+    MetricRow{MetricId::worker_descriptors_exhausted, counter, kWorker,
+              "weir_worker_descriptors_exhausted_total", kNone,
+              offsetof(WorkerCells, descriptors_exhausted),
+              "Times the worker wanted a file descriptor and none was left."},
+    MetricRow{MetricId::worker_accept_pauses, counter, kWorker, "weir_worker_accept_pauses_total",
+              kNone, offsetof(WorkerCells, accept_pauses),
+              "Times the worker stopped accepting connections for a while."},
+    MetricRow{MetricId::worker_log_records_dropped, counter, kWorker,
+              "weir_worker_log_records_dropped_total", kNone,
+              offsetof(WorkerCells, log_records_dropped),
+              "Log records lost because the log thread did not keep up."},
+    MetricRow{MetricId::listener_connections, counter, kListener, "weir_listener_connections_total",
+              kNone, offsetof(ListenerCells, connections), "Connections accepted."},
+    MetricRow{MetricId::listener_connections_open, gauge, kListener,
+              "weir_listener_connections_open", kNone, offsetof(ListenerCells, connections),
+              "Connections that are open.", MetricSplit::none,
+              offsetof(ListenerCells, connections_closed)},
+    MetricRow{MetricId::listener_connections_refused, counter, kListener,
+              "weir_listener_connections_refused_total", kNone,
+              offsetof(ListenerCells, connections_refused),
+              "Connections closed at once because a limit was reached."},
+    MetricRow{MetricId::listener_requests, counter, kListener, "weir_listener_requests_total",
+              kNone, offsetof(ListenerCells, requests), "Requests received."},
+    MetricRow{MetricId::listener_responses, counter, kListener, "weir_listener_responses_total",
+              kNone, offsetof(ListenerCells, responses),
+              "Responses sent to clients, by class of status.", MetricSplit::status_class},
+    MetricRow{MetricId::listener_received, counter, kListener, "weir_listener_received_bytes_total",
+              kBytes, offsetof(ListenerCells, bytes_received), "Bytes received from clients."},
+    MetricRow{MetricId::listener_sent, counter, kListener, "weir_listener_sent_bytes_total", kBytes,
+              offsetof(ListenerCells, bytes_sent), "Bytes sent to clients."},
+    MetricRow{MetricId::listener_request_duration, histogram, kListener,
+              "weir_listener_request_duration_seconds", kSeconds,
+              offsetof(ListenerCells, request_duration),
+              "Time from the first byte of a request to the last byte of its response."},
+    MetricRow{MetricId::backend_requests, counter, kBackend, "weir_backend_requests_total", kNone,
+              offsetof(BackendCells, requests), "Requests and tunnels routed to the backend."},
+    MetricRow{MetricId::backend_attempts, counter, kBackend, "weir_backend_attempts_total", kNone,
+              offsetof(BackendCells, attempts),
+              "Attempts made for them; one request may make several."},
+    MetricRow{MetricId::backend_retries, counter, kBackend, "weir_backend_retries_total", kNone,
+              offsetof(BackendCells, retries), "Attempts after the first."},
+    MetricRow{MetricId::backend_errors, counter, kBackend, "weir_backend_errors_total", kNone,
+              offsetof(BackendCells, errors),
+              "Failed attempts by reason; a reason that never occurred is left out.",
+              MetricSplit::reason},
+    MetricRow{MetricId::server_attempts, counter, kServer, "weir_server_attempts_total", kNone,
+              offsetof(ServerCells, attempts), "Attempts made with the server."},
+    MetricRow{MetricId::server_connects, counter, kServer, "weir_server_connects_total", kNone,
+              offsetof(ServerCells, connects), "Connections to the server that were begun."},
+    MetricRow{MetricId::server_connect_failures, counter, kServer,
+              "weir_server_connect_failures_total", kNone, offsetof(ServerCells, connect_failures),
+              "Connections to the server that could not be made."},
+    MetricRow{MetricId::server_reuses, counter, kServer, "weir_server_reuses_total", kNone,
+              offsetof(ServerCells, reuses), "Attempts on a connection that was open already."},
+    MetricRow{MetricId::server_leases, gauge, kServer, "weir_server_leases", kNone, kNoCell,
+              "Attempts under way."},
+    MetricRow{MetricId::server_responses, counter, kServer, "weir_server_responses_total", kNone,
+              offsetof(ServerCells, responses), "Responses of the server, by class of status.",
+              MetricSplit::status_class},
+    MetricRow{MetricId::server_received, counter, kServer, "weir_server_received_bytes_total",
+              kBytes, offsetof(ServerCells, bytes_received), "Bytes received from the server."},
+    MetricRow{MetricId::server_sent, counter, kServer, "weir_server_sent_bytes_total", kBytes,
+              offsetof(ServerCells, bytes_sent), "Bytes sent to the server."},
+    MetricRow{MetricId::server_response_head, histogram, kServer,
+              "weir_server_response_head_seconds", kSeconds, offsetof(ServerCells, response_head),
+              "Time from the start of an attempt to the response's head."},
+};
+static_assert(kMetrics.size() == static_cast<std::size_t>(MetricId::count_));
+
+constexpr bool in_order() {
+  for (std::size_t i = 0; i < kMetrics.size(); ++i) {
+    if (static_cast<std::size_t>(kMetrics[i].id) != i) return false;
+  }
+  return true;
+}
+static_assert(in_order());
+
+struct Section {
+  MetricScope scope;
+  std::string_view title;
+  std::string_view labels;
+};
+
+constexpr std::array kSections = {
+    Section{kProcess, "Process", ""},
+    Section{kWorker, "Workers", "`worker`"},
+    Section{kListener, "Listeners", "`listener`"},
+    Section{kBackend, "Backends", "`backend`"},
+    Section{kServer, "Servers", "`backend`, `server`"},
+};
+static_assert(kSections.size() == kMetricScopes);
+
+std::string_view labels_of(MetricSplit split) noexcept {
+  switch (split) {
+    case MetricSplit::none:
+      return "";
+    case MetricSplit::status_class:
+      return "`class`";
+    case MetricSplit::reason:
+      return "`reason`";
+    case MetricSplit::side_and_reason:
+      return "`side`, `reason`";
+  }
+  return {};
+}
+
+void append_row(std::string& out, const MetricRow& row) {
+  out.append("| `").append(row.name).append("` | ").append(word_of(row.type)).append(" | ");
+  out.append(labels_of(row.split)).append(" | ").append(row.help).append(" |\n");
+}
+
+}  // namespace
+
+std::string_view word_of(MetricType type) noexcept {
+  switch (type) {
+    case counter:
+      return "counter";
+    case gauge:
+      return "gauge";
+    case histogram:
+      return "histogram";
+  }
+  return {};
+}
+
+std::span<const MetricRow> metric_rows() noexcept { return kMetrics; }
+
+std::string metrics_reference() {
+  std::string out =
+      "# Metrics\n\n"
+      "`GET /metrics` of the admin address, in Prometheus' text format.\n";
+  for (const Section& section : kSections) {
+    out.append("\n## ").append(section.title).append("\n\n");
+    if (!section.labels.empty()) out.append("Labels: ").append(section.labels).append(".\n\n");
+    out.append("| name | type | further labels | meaning |\n| --- | --- | --- | --- |\n");
+    for (const MetricRow& row : kMetrics) {
+      if (row.scope == section.scope) append_row(out, row);
+    }
+  }
+  return out;
+}
+
+}  // namespace weir::stats
