@@ -7,13 +7,6 @@
 namespace weir::config {
 namespace {
 
-// The struct that a value of this type, or an item of it, is made of; null if it is a scalar.
-const StructDescription* struct_within(const Type& type) {
-  if (type.kind == Type::Kind::scalar) return nullptr;
-  if (type.kind == Type::Kind::structure) return &type.structure();
-  return struct_within(type.element());
-}
-
 void add_structs(const NamedStruct& named, std::vector<NamedStruct>& out) {
   if (std::ranges::find(out, named.description, &NamedStruct::description) != out.end()) return;
   out.push_back(named);
@@ -35,9 +28,10 @@ std::size_t Describer::offset_of(const void* member) const {
   return static_cast<std::size_t>(at - object_.data());
 }
 
-const Type& written_type(const Type& type) {
-  const bool is_wrapped = type.kind == Type::Kind::optional || type.kind == Type::Kind::located;
-  return is_wrapped ? written_type(type.element()) : type;
+const StructDescription* struct_within(const Type& type) {
+  if (type.kind == Type::Kind::scalar) return nullptr;
+  if (type.kind == Type::Kind::structure) return &type.structure();
+  return struct_within(type.element());
 }
 
 std::vector<NamedStruct> list_structs(const StructDescription& root) {

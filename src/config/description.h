@@ -305,8 +305,8 @@ const Type& type_of() {
   return kType;
 }
 
-// Follows optional and Located to the scalar, list or struct that is written in the file.
-const Type& written_type(const Type& type);
+// The struct that a value of this type, or an item of it, is made of; null if it is a scalar.
+const StructDescription* struct_within(const Type& type);
 
 // A struct and the keys that lead to it from the root, where they do so first.
 struct NamedStruct {
