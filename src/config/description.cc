@@ -28,6 +28,17 @@ std::size_t Describer::offset_of(const void* member) const {
   return static_cast<std::size_t>(at - object_.data());
 }
 
+FieldDescription& Describer::add(std::string_view name, const void* member, std::string_view help,
+                                 const Type& type) {
+  WEIR_ASSERT(std::ranges::find(fields_, name, &FieldDescription::name) == fields_.end());
+  FieldDescription& added = fields_.emplace_back();
+  added.name = name;
+  added.help = help;
+  added.type = &type;
+  added.offset = offset_of(member);
+  return added;
+}
+
 const StructDescription* struct_within(const Type& type) {
   if (type.kind == Type::Kind::scalar) return nullptr;
   if (type.kind == Type::Kind::structure) return &type.structure();

@@ -149,12 +149,7 @@ class Describer {
   // Names and help must be string literals: they are kept.
   template <class T>
   Field<T> field(std::string_view name, T& member, std::string_view help) {
-    FieldDescription& added = fields_.emplace_back();
-    added.name = name;
-    added.help = help;
-    added.type = &type_of<T>();
-    added.offset = offset_of(&member);
-    Field<T> described(added);
+    Field<T> described(add(name, &member, help, type_of<T>()));
     using Scalar = Field<T>::Scalar;
     if constexpr (WholeNumber<Scalar>) {
       described.range(std::numeric_limits<Scalar>::min(), std::numeric_limits<Scalar>::max());
@@ -166,6 +161,9 @@ class Describer {
   std::vector<FieldDescription> take_fields() { return std::move(fields_); }
 
  private:
+  FieldDescription& add(std::string_view name, const void* member, std::string_view help,
+                        const Type& type);
+
   std::span<const std::byte> object_;
   std::vector<FieldDescription> fields_;
 };

@@ -26,7 +26,7 @@ std::string found(const Node& node) {
   return {};
 }
 
-// "a whole number from 1 to 5", "a duration such as 5s", "http" (the only choice).
+// "a whole number from 1 to 5", "a duration such as 5s", "one of http, tcp".
 std::string expected(const FieldDescription& field, const Type& type) {
   switch (type.kind) {
     case Type::Kind::scalar: {
@@ -158,7 +158,9 @@ void Reader::read_scalar(const Node& node, const FieldDescription& field, const 
 
 void Reader::check_length(const Node& node, const FieldDescription& field) {
   const std::size_t length = count_code_points(node.text);
-  if (length < field.length_min) {
+  if (length == 0 && field.length_min > 0) {
+    problems_.error(node.position, "must not be empty");
+  } else if (length < field.length_min) {
     problems_.error(node.position, fmt::format("expected at least {} characters, found {}",
                                                field.length_min, length));
   } else if (length > field.length_max) {

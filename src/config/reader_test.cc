@@ -1,8 +1,12 @@
 #include "config/reader.h"
 
+#include <chrono>
+#include <cstdint>
 #include <gtest/gtest.h>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "config/config_test.h"
 
@@ -84,6 +88,36 @@ TEST(Reader, ASingleScalarMayStandForAListWhereThatIsSaid) {
             "weir.yaml:1:21: error: expected a list, found 'a'\n"
             "{ name: x, servers: a }\n"
             "                    ^\n");
+}
+
+struct Holders {
+  std::vector<Located<std::uint16_t>> ports;
+  std::optional<std::vector<test::Limits>> stages;
+  test::Limits limits;
+};
+template <class V>
+void describe(V& v, Holders& s) {
+  v.field("ports", s.ports, "Ports.").range(1, 9).or_single();
+  v.field("stages", s.stages, "Limits by stage.");
+  v.field("limits", s.limits, "Limits of all.");
+}
+
+TEST(Reader, HoldersNest) {
+  Problems problems;
+  const Document document = parse_document(
+      "f", "{ ports: [7, 10], stages: [{}, { head_max: 2k }], limits: { timeout: 1s } }", problems);
+  Holders holders;
+  read(document.root, holders, problems);
+  EXPECT_EQ(print(problems, document).substr(0, 72),
+            "f:1:14: error: expected a whole number from 1 to 9, found '10'\n{ ports: ");
+  ASSERT_EQ(holders.ports.size(), 2u);
+  EXPECT_EQ(*holders.ports[0], 7);
+  EXPECT_EQ(holders.ports[0].position, (Position{1, 11}));
+  ASSERT_TRUE(holders.stages.has_value());
+  ASSERT_EQ(holders.stages->size(), 2u);
+  EXPECT_EQ(holders.stages->at(0).head_max, 32_KiB);
+  EXPECT_EQ(holders.stages->at(1).head_max, 2_KiB);
+  EXPECT_EQ(holders.limits.timeout, std::chrono::seconds(1));
 }
 
 TEST(Reader, AnUnknownKeyNamesTheNearest) {
@@ -181,7 +215,7 @@ TEST(Reader, BothEndsOfARangeBelongToIt) {
 
 TEST(Reader, AStringHasALength) {
   EXPECT_EQ(problems_of("name: \"\"\n"),
-            "weir.yaml:1:7: error: expected at least 1 characters, found 0\n"
+            "weir.yaml:1:7: error: must not be empty\n"
             "name: \"\"\n"
             "      ^\n");
   EXPECT_EQ(problems_of("name: more than 8\n"),

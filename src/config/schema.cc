@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <rapidjson/prettywriter.h>
-#include <rapidjson/reader.h>
-#include <rapidjson/stringbuffer.h>
 #include <vector>
 
 #include "base/assert.h"
@@ -162,16 +159,44 @@ class SchemaWriter {
   std::vector<NamedStruct> structs_;
 };
 
-std::string indented(const std::string& json) {
-  rapidjson::StringStream stream(json.c_str());
-  rapidjson::StringBuffer buffer;
-  rapidjson::PrettyWriter<rapidjson::StringBuffer> writer(buffer);
-  writer.SetIndent(' ', 2);
-  rapidjson::Reader reader;
-  [[maybe_unused]] const bool is_json =
-      !reader.Parse<rapidjson::kParseFullPrecisionFlag>(stream, writer).IsError();
-  WEIR_ASSERT(is_json);
-  return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
+// Bytes of the JSON string that `json` starts with, quotes included.
+std::size_t string_length(std::string_view json) {
+  std::size_t end = 1;
+  while (json[end] != '"') end += json[end] == '\\' ? 2 : 1;
+  return end + 1;
+}
+
+// JSON laid out for people, two spaces a level.
+std::string indented(std::string_view json) {
+  std::string out;
+  std::size_t depth = 0;
+  const auto start_line = [&] { out += "\n" + std::string(2 * depth, ' '); };
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (c == '"') {
+      const std::size_t length = string_length(json.substr(i));
+      out += json.substr(i, length);
+      i += length - 1;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+      out += c;
+      const bool is_empty = json[i + 1] == '}' || json[i + 1] == ']';
+      if (!is_empty) start_line();
+    } else if (c == '}' || c == ']') {
+      --depth;
+      const bool is_empty = json[i - 1] == '{' || json[i - 1] == '[';
+      if (!is_empty) start_line();
+      out += c;
+    } else if (c == ',') {
+      out += c;
+      start_line();
+    } else if (c == ':') {
+      out += ": ";
+    } else if (c != ' ') {
+      out += c;
+    }
+  }
+  return out + "\n";
 }
 
 }  // namespace
