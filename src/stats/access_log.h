@@ -31,10 +31,9 @@ struct AccessRecord {
   WallTime time;                        // of its end
   Duration request_time{};              // first byte of the request (tcp: accept) to the end
   Duration connect_time = kNotReached;  // to connect to the server; 0 if reused
-  Duration header_time =
-      kNotReached;  // start of the attempt to its response's head (tcp: first byte)
-  std::uint64_t bytes_received = 0;  // from the client; of an http body
-  std::uint64_t bytes_sent = 0;      // to the client; of an http body
+  Duration header_time = kNotReached;   // start of the attempt to the response head (tcp: a byte)
+  std::uint64_t bytes_received = 0;     // from the client; of an http body
+  std::uint64_t bytes_sent = 0;         // to the client; of an http body
   std::string_view listener;
   std::string_view client_address;  // without port
   std::string_view method;          // this and the next three as received

@@ -68,8 +68,7 @@ class HistogramCounts {
   // so durations never look shorter than they were.
   std::uint64_t count_at_most(Duration bound) const noexcept;
 
-  // The q-quantile (0 to 1), off by at most 1/16 within the range of the buckets; 0 without
-  // records.
+  // The q-quantile (0 to 1), off by at most 1/16 within the range of the buckets; 0 if empty.
   Duration quantile(double q) const noexcept;
 
  private:

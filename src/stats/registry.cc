@@ -1,7 +1,5 @@
 #include "stats/registry.h"
 
-#include <utility>
-
 namespace weir::stats {
 namespace {
 

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/assert.h"
@@ -96,7 +97,7 @@ class Registry {
  private:
   template <class Cells>
   struct Family {
-    std::map<std::string, std::weak_ptr<const PerWorker<Cells>>, std::less<>> objects;
+    std::map<std::string, std::weak_ptr<const PerWorker<Cells>>> objects;
     std::shared_ptr<const PerWorker<Cells>> other;  // made when first needed
   };
 
