@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fmt/format.h>
+#include <iterator>
 #include <memory>
 #include <sstream>
 #include <string_view>
@@ -72,6 +73,28 @@ bool is_written_null(std::string_view text) {
   return word == "~" || word == "null" || word == "Null" || word == "NULL";
 }
 
+// Whether the quoted scalar that `text` starts with has an end. yaml-cpp lets the end of a file
+// that ends with a line feed close it. What is not in quotes (a block scalar) needs none.
+bool is_quote_closed(std::string_view text) {
+  while (text.starts_with('&') || text.starts_with('!')) {
+    text.remove_prefix(std::min(text.find_first_of(" \t\r\n"), text.size()));
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  }
+  if (!text.starts_with('"') && !text.starts_with('\'')) return true;
+  const char quote = text[0];
+  const char escape = quote == '"' ? '\\' : '\'';  // of whatever follows, or of another quote
+  for (std::size_t at = 1; at < text.size(); ++at) {
+    const bool is_escape =
+        text[at] == escape && (quote == '"' || text.substr(at + 1).starts_with(quote));
+    if (is_escape) {
+      ++at;
+    } else if (text[at] == quote) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Builds the tree from yaml-cpp's events. A collection stays on the stack until it ends.
 class TreeBuilder final : public YAML::EventHandler {
  public:
@@ -82,9 +105,10 @@ class TreeBuilder final : public YAML::EventHandler {
   Node take_root() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (std::exchange(started_, true)) {
-      throw Refused{position_of(mark), "a configuration is one YAML document; this starts another"};
-    }
+    if (!std::exchange(started_, true)) return;
+    const bool is_marked = text_.substr(offset_of(mark)).starts_with("---");
+    throw Refused{position_of(mark), is_marked ? "a configuration is one YAML document"
+                                               : "expected the end of the file"};
   }
   void OnDocumentEnd() override {}
 
@@ -97,6 +121,9 @@ class TreeBuilder final : public YAML::EventHandler {
                 const std::string& value) override {
     Node node = start(Node::Kind::scalar, mark, tag);
     node.quoted = tag == "!";
+    if (node.quoted && !is_quote_closed(text_.substr(offset_of(mark)))) {
+      throw Refused{node.position, "the quote is not closed"};
+    }
     node.text = value;
     add(std::move(node), anchor);
   }
@@ -124,9 +151,10 @@ class TreeBuilder final : public YAML::EventHandler {
     YAML::anchor_t anchor;
   };
 
-  Position position_of(const YAML::Mark& mark) {
-    return cursor_.advance_to(static_cast<std::size_t>(std::max(mark.pos, 0)));
+  std::size_t offset_of(const YAML::Mark& mark) const {
+    return std::min(static_cast<std::size_t>(std::max(mark.pos, 0)), text_.size());
   }
+  Position position_of(const YAML::Mark& mark) { return cursor_.advance_to(offset_of(mark)); }
 
   enum class Due { item, key, value };
 
@@ -138,7 +166,7 @@ class TreeBuilder final : public YAML::EventHandler {
   // Where nothing is written, yaml-cpp gives the place of the next token. The key says more, or
   // else the end of what stands before.
   Position position_of_null(const YAML::Mark& mark) {
-    auto offset = std::min(static_cast<std::size_t>(std::max(mark.pos, 0)), text_.size());
+    std::size_t offset = offset_of(mark);
     if (is_written_null(text_.substr(offset))) return cursor_.advance_to(offset);
     if (due() == Due::value) return open_.back().node.children.back().position;
     while (offset > 0 && std::string_view(" \t\r\n").contains(text_[offset - 1])) --offset;
@@ -220,6 +248,32 @@ void check_characters(std::string_view text) {
   }
 }
 
+// yaml-cpp's messages speak of its tokens; these speak of the file.
+std::string syntax_error(std::string_view text, std::size_t offset, const std::string& message) {
+  struct Row {
+    std::string_view theirs;
+    std::string_view ours;
+  };
+  static constexpr Row kRows[] = {
+      {"end of map not found", "expected a key of the mapping before it (is it indented wrong?)"},
+      {"end of sequence not found",
+       "expected an item of the list before it (is it indented wrong?)"},
+      {"illegal map value", "a colon is not allowed here (is it indented wrong, or needs quotes?)"},
+      {"illegal block entry", "a list item is not allowed here"},
+      {"end of map flow not found", "expected ',' or '}'"},
+      {"end of sequence flow not found", "expected ',' or ']'"},
+      {"illegal flow end", "this closes nothing that is open"},
+      {"illegal EOF in scalar", "the quote is not closed"},
+      {"unknown token", "a value that starts with this needs quotes"},
+  };
+  const std::size_t line_start = text.substr(0, offset).rfind('\n') + 1;
+  const std::string_view before = text.substr(line_start, offset - line_start);
+  const bool is_indentation = before.find_first_not_of(" \t") == std::string_view::npos;
+  if (is_indentation && before.contains('\t')) return "a tab may not indent";
+  const Row* row = std::ranges::find(kRows, message, &Row::theirs);
+  return row != std::end(kRows) ? std::string(row->ours) : "not YAML: " + message;
+}
+
 Node parse(std::string_view text) {
   if (text.size() > kFileSizeMax) {
     throw Refused{{}, fmt::format("larger than {} MiB", kFileSizeMax >> 20)};
@@ -232,8 +286,9 @@ Node parse(std::string_view text) {
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& error) {
-    const auto offset = static_cast<std::size_t>(std::max(error.mark.pos, 0));
-    throw Refused{PositionCursor(text).advance_to(offset), "not YAML: " + error.msg};
+    const auto offset =
+        std::min(static_cast<std::size_t>(std::max(error.mark.pos, 0)), text.size());
+    throw Refused{PositionCursor(text).advance_to(offset), syntax_error(text, offset, error.msg)};
   }
   return builder.take_root();
 }

@@ -79,15 +79,39 @@ TEST(Document, AnAliasIsACopyAtThePlaceOfItsAnchor) {
             "{@1:1 a@1:1 [@1:4 1@1:8 2@1:11] b@2:1 [@1:4 1@1:8 2@1:11]}");
 }
 
-TEST(Document, RefusesASyntaxError) {
-  EXPECT_EQ(tree("a: [1, 2\nb: 3\n"),
-            "f:2:2: error: not YAML: end of sequence flow not found\nb: 3\n ^\n");
-  EXPECT_EQ(tree("a: b: c\n"), "f:1:5: error: not YAML: illegal map value\na: b: c\n    ^\n");
+TEST(Document, RefusesASyntaxErrorInWordsOfTheFile) {
+  EXPECT_EQ(tree("a: [1, 2\nb: 3\n"), "f:2:2: error: expected ',' or ']'\nb: 3\n ^\n");
+  EXPECT_EQ(tree("{ a: 1 b: 2 }\n"),
+            "f:1:9: error: expected ',' or '}'\n{ a: 1 b: 2 }\n        ^\n");
+  EXPECT_EQ(tree("a: [1]]\n"),
+            "f:1:7: error: this closes nothing that is open\na: [1]]\n      ^\n");
+  EXPECT_EQ(tree("a: b: c\n"),
+            "f:1:5: error: a colon is not allowed here (is it indented wrong, or needs quotes?)\n"
+            "a: b: c\n"
+            "    ^\n");
+  EXPECT_EQ(tree("a:\n  b: 1\n c: 2\n"),
+            "f:3:2: error: expected a key of the mapping before it (is it indented wrong?)\n"
+            " c: 2\n"
+            " ^\n");
+  EXPECT_EQ(tree("a:\n\t- b\n"), "f:2:2: error: a tab may not indent\n\t- b\n\t^\n");
+  EXPECT_EQ(tree("a: @b\n"),
+            "f:1:4: error: a value that starts with this needs quotes\na: @b\n   ^\n");
+  EXPECT_EQ(tree("a: *b\n"),
+            "f:1:4: error: not YAML: the referenced anchor is not defined\na: *b\n   ^\n");
 }
 
-TEST(Document, RefusesASecondDocument) {
+TEST(Document, RefusesAQuoteThatIsNotClosed) {
+  EXPECT_EQ(tree("a: \"b"), "f:1:6: error: the quote is not closed\na: \"b\n     ^\n");
+  EXPECT_EQ(tree("a: \"b\\\"\n"), "f:1:4: error: the quote is not closed\na: \"b\\\"\n   ^\n");
+  EXPECT_EQ(tree("a: &x 'b''\n"), "f:1:4: error: the quote is not closed\na: &x 'b''\n   ^\n");
+  EXPECT_EQ(tree("- 'it''s'\n- \"\\\"\"\n- |\n  x\n"),
+            "[@1:1 \"it's\"@1:3 \"\"\"@2:3 \"x\n\"@3:3]");
+}
+
+TEST(Document, RefusesWhatFollowsTheDocument) {
   EXPECT_EQ(tree("---\na: 1\n---\nb: 2\n"),
-            "f:3:1: error: a configuration is one YAML document; this starts another\n---\n^\n");
+            "f:3:1: error: a configuration is one YAML document\n---\n^\n");
+  EXPECT_EQ(tree("{ a: 1 }\nb: 2\n"), "f:2:1: error: expected the end of the file\nb: 2\n^\n");
 }
 
 TEST(Document, RefusesTags) {
