@@ -1,6 +1,6 @@
 #pragma once
-// What an HTTP message head says, whatever wire format carried it (RFC 9110). Every view points into the
-// buffer the head was read into, or into the exchange's arena; nothing here owns bytes.
+// What an HTTP message head says, whatever wire format carried it (RFC 9110). Every view points
+// into the buffer the head was read into, or into the exchange's arena; nothing here owns bytes.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +11,18 @@
 
 namespace weir::http {
 
-enum class Method : std::uint8_t { get, head, post, put, delete_, connect, options, trace, patch, other };
+enum class Method : std::uint8_t {
+  get,
+  head,
+  post,
+  put,
+  delete_,
+  connect,
+  options,
+  trace,
+  patch,
+  other
+};
 
 enum class Version : std::uint8_t { http_1_0, http_1_1 };
 
@@ -51,8 +62,8 @@ struct Field {
   Scope scope = Scope::end_to_end;
 };
 
-// Fields in the order received, in storage that belongs to somebody else (an arena). Capacity is the
-// limit on fields; add() says no when it is reached.
+// Fields in the order received, in storage that belongs to somebody else (an arena). Capacity is
+// the limit on fields; add() says no when it is reached.
 class FieldList {
  public:
   FieldList() = default;
@@ -102,16 +113,17 @@ struct RequestHead {
   Version version = Version::http_1_1;
   Persistence persistence = Persistence::keep_alive;
   std::string_view method_text;
-  std::string_view target;     // as received; origin-form, absolute-form or "*"
-  std::string_view authority;  // host and port: of an absolute-form target, else of Host; may be empty in 1.0
-  std::string_view path;       // of the target, as received, without query; "*" for asterisk-form
-  std::string_view query;      // of the target, without '?'
+  std::string_view target;  // as received; origin-form, absolute-form or "*"
+  // Host and port: of an absolute-form target, else of Host; may be empty in 1.0.
+  std::string_view authority;
+  std::string_view path;   // of the target, as received, without query; "*" for asterisk-form
+  std::string_view query;  // of the target, without '?'; data() is null if there is no '?'
   BodyLength body;
-  FieldList fields;            // Host, Content-Length and Transfer-Encoding stay in the list, hop_by_hop
+  FieldList fields;  // Host, Content-Length and Transfer-Encoding stay in the list, hop_by_hop
 };
 
 struct ResponseHead {
-  std::uint16_t status = 0;    // 100 to 599
+  std::uint16_t status = 0;  // 100 to 599
   Version version = Version::http_1_1;
   Persistence persistence = Persistence::keep_alive;
   std::string_view reason;

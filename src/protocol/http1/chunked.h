@@ -1,0 +1,68 @@
+#pragma once
+// Reads bodies in chunks (RFC 9112 7.1), strictly: a decoder that forgives is how smuggling starts.
+// Chunk extensions and trailer fields are checked, and dropped (RFC 9112 7.1.1, RFC 9110 6.5.1).
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "protocol/http1/rule.h"
+
+namespace weir::http1 {
+
+inline constexpr std::uint32_t kChunkExtensionBytesMax = 1024;  // of one chunk
+inline constexpr std::uint32_t kTrailerBytesMax = 8 * 1024;     // of all trailer lines
+
+enum class ChunkedStatus : std::uint8_t {
+  more,    // all bytes are consumed; the body goes on
+  data,    // `data` is part of the body; feed what is left
+  end,     // the body is complete; what is left belongs to the next message
+  failed,  // for good
+};
+
+struct ChunkedResult {
+  ChunkedStatus status = ChunkedStatus::more;
+  std::size_t consumed = 0;  // of the bytes fed, `data` included
+  std::string_view data;     // a view of the bytes fed
+  Error error;               // bad_request_body; a reader of responses says bad_response_body
+};
+
+// One body. It may be fed in any pieces; none may be empty but the caller's last.
+class ChunkedDecoder {
+ public:
+  ChunkedResult feed(std::string_view in WEIR_LIFETIMEBOUND) noexcept;
+
+ private:
+  enum class State : std::uint8_t {
+    size,
+    size_space,
+    extension,
+    size_lf,
+    data,
+    data_cr,
+    data_lf,
+    trailer_start,
+    trailer_name,
+    trailer_value,
+    trailer_lf,
+    end_lf,
+    end,
+    failed,
+  };
+
+  Rule step(char c) noexcept;
+  Rule step_size(char c) noexcept;
+  Rule step_extension(char c) noexcept;
+  Rule step_trailer(char c) noexcept;
+  Rule expect(char c, char wanted, State next, Rule otherwise) noexcept;
+
+  std::uint64_t remaining_ = 0;  // of the chunk's data; while its size is read, what that is so far
+  std::uint32_t line_bytes_ = 0;  // of this chunk's extensions, or of all trailer lines
+  std::uint8_t digits_ = 0;
+  State state_ = State::size;
+  Rule broken_ = Rule::none;
+};
+
+}  // namespace weir::http1
