@@ -10,27 +10,6 @@
 namespace weir {
 namespace {
 
-constexpr std::size_t kStep = 64;
-constexpr std::size_t kClasses =
-    33;  // frames up to 2 KiB; larger ones are a mistake worth a malloc
-
-struct FreeFrame {
-  FreeFrame* next;
-};
-
-struct FrameCache {
-  std::array<FreeFrame*, kClasses> free{};
-  ~FrameCache() {
-    for (FreeFrame* frame : free) {
-      while (frame != nullptr) std::free(std::exchange(frame, frame->next));
-    }
-  }
-};
-
-#if !WEIR_POISON
-thread_local FrameCache frame_cache;
-#endif
-
 void* allocate_or_abort(std::size_t bytes) {
   void* frame = std::malloc(bytes);
   if (frame == nullptr) assertion_failed("memory for a coroutine frame", __FILE__, __LINE__);
@@ -39,29 +18,56 @@ void* allocate_or_abort(std::size_t bytes) {
 
 }  // namespace
 
-void* allocate_frame(std::size_t bytes) {
-#if !WEIR_POISON
-  const std::size_t index = (bytes + kStep - 1) / kStep;
-  if (index < kClasses) {
-    FreeFrame*& head = frame_cache.free[index];
-    if (head != nullptr) return std::exchange(head, head->next);
-    return allocate_or_abort(index * kStep);
+#if WEIR_POISON
+
+void* allocate_frame(std::size_t bytes) { return allocate_or_abort(bytes); }
+void free_frame(void* frame, std::size_t) noexcept { std::free(frame); }
+
+#else
+
+namespace {
+
+constexpr std::size_t kStep = 64;
+constexpr std::size_t kClasses = 33;  // up to 2 KiB; a larger frame is a mistake worth a malloc
+
+struct FreeFrame {
+  FreeFrame* next;
+};
+
+struct FrameCache {
+  std::array<FreeFrame*, kClasses> free{};
+  // Leaves empty lists: what ends later on this thread may still come here.
+  ~FrameCache() {
+    for (FreeFrame*& head : free) {
+      while (head != nullptr) std::free(std::exchange(head, head->next));
+    }
   }
-#endif
-  return allocate_or_abort(bytes);
+};
+
+thread_local FrameCache frame_cache;
+
+std::size_t class_of(std::size_t bytes) noexcept { return (bytes + kStep - 1) / kStep; }
+
+}  // namespace
+
+void* allocate_frame(std::size_t bytes) {
+  const std::size_t index = class_of(bytes);
+  if (index >= kClasses) return allocate_or_abort(bytes);
+  FreeFrame*& head = frame_cache.free[index];
+  if (head != nullptr) return std::exchange(head, head->next);
+  return allocate_or_abort(index * kStep);
 }
 
 void free_frame(void* frame, std::size_t bytes) noexcept {
-#if !WEIR_POISON
-  const std::size_t index = (bytes + kStep - 1) / kStep;
-  if (index < kClasses) {
-    FreeFrame*& head = frame_cache.free[index];
-    head = new (frame) FreeFrame{head};
+  const std::size_t index = class_of(bytes);
+  if (index >= kClasses) {
+    std::free(frame);
     return;
   }
-#endif
-  static_cast<void>(bytes);
-  std::free(frame);
+  FreeFrame*& head = frame_cache.free[index];
+  head = new (frame) FreeFrame{head};
 }
+
+#endif
 
 }  // namespace weir
