@@ -19,15 +19,16 @@ class EpollReactor::EpollSocket final : public Socket {
 
   Operation* reader = nullptr;
   Operation* writer = nullptr;
-  Operation* hang_up_watch = nullptr;
+  Operation* watch = nullptr;
   EpollSocket* next_closed = nullptr;
   ReadWait read_wait = ReadWait::none;
   WriteWait write_wait = WriteWait::none;
   bool registered = false;
-  bool readable = true;     // not known to be drained
-  bool writable = true;     // not known to be full
+  bool readable = true;     // not known to be drained; false is true only while registered
+  bool writable = true;     // not known to be full; likewise
   bool peer_ended = false;  // a FIN or an error has been seen: reading never blocks again
   bool hung_up = false;     // both directions are over
+  bool watch_any = false;   // the watch is for any event, not for a hang-up alone
 };
 
 Result<std::unique_ptr<EpollReactor>> EpollReactor::make(BufferPool& buffers) {
@@ -35,15 +36,21 @@ Result<std::unique_ptr<EpollReactor>> EpollReactor::make(BufferPool& buffers) {
   if (!epoll.is_open()) return fail(ErrorKind::descriptors_exhausted, Side::weir, errno);
   Fd wake_event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_event.is_open()) return fail(ErrorKind::descriptors_exhausted, Side::weir, errno);
+  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
+  if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake_event.get(), &event) != 0) {
+    return fail(ErrorKind::io, Side::weir, errno);
+  }
+  // Linux before 5.11 and old seccomp profiles have no epoll_pwait2: better no start than a loop
+  // that never waits.
+  const timespec at_once{};
+  if (::epoll_pwait2(epoll.get(), &event, 1, &at_once, nullptr) < 0) {
+    return fail(ErrorKind::io, Side::weir, errno);
+  }
   return std::make_unique<EpollReactor>(std::move(epoll), std::move(wake_event), buffers);
 }
 
-EpollReactor::EpollReactor(Fd epoll, Fd wake_event, BufferPool& buffers)
+EpollReactor::EpollReactor(Fd epoll, Fd wake_event, BufferPool& buffers) noexcept
     : epoll_(std::move(epoll)), wake_event_(std::move(wake_event)), buffers_(buffers) {
-  epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
-  const int added = ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_event_.get(), &event);
-  WEIR_ASSERT(added == 0);
-  static_cast<void>(added);
   read_clocks();
 }
 
@@ -61,7 +68,10 @@ void EpollReactor::read_clocks() noexcept {
 
 Result<Socket*> EpollReactor::make_stream_socket(int family) noexcept {
   Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.is_open()) return fail(ErrorKind::descriptors_exhausted, Side::weir, errno);
+  if (!fd.is_open()) {
+    const bool exhausted = errno == EMFILE || errno == ENFILE;
+    return fail(exhausted ? ErrorKind::descriptors_exhausted : ErrorKind::io, Side::weir, errno);
+  }
   if (family != AF_UNIX) {
     const int on = 1;
     ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -73,8 +83,7 @@ Socket& EpollReactor::adopt(Fd fd) noexcept { return sockets_.make(std::move(fd)
 
 void EpollReactor::close(Socket& socket) noexcept {
   auto& closing = static_cast<EpollSocket&>(socket);
-  WEIR_ASSERT(closing.reader == nullptr && closing.writer == nullptr &&
-              closing.hang_up_watch == nullptr);
+  WEIR_ASSERT(closing.reader == nullptr && closing.writer == nullptr && closing.watch == nullptr);
   closing.close_fd();
   closing.next_closed = closed_;
   closed_ = &closing;
@@ -97,11 +106,10 @@ Started EpollReactor::start_accept(Socket& socket, AcceptOperation& operation) n
   auto& listening = static_cast<EpollSocket&>(socket);
   WEIR_ASSERT(listening.reader == nullptr);
   operation.begin();
-  if (!control(listening.registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, listening, EPOLLIN)) {
+  if (!control(EPOLL_CTL_ADD, listening, EPOLLIN)) {
     operation.end(errno);
     return Started::completed;
   }
-  listening.registered = true;
   listening.reader = &operation;
   listening.read_wait = ReadWait::accept;
   return Started::waiting;
@@ -111,7 +119,7 @@ Started EpollReactor::start_accept(Socket& socket, AcceptOperation& operation) n
 void EpollReactor::accept_some(EpollSocket& socket, AcceptOperation& operation) noexcept {
   constexpr int kAtOnceMax = 64;  // others want their turn as well
   for (int i = 0; i < kAtOnceMax && socket.reader == &operation; ++i) {
-    sockaddr_storage peer;
+    sockaddr_storage peer{};  // the address of an unnamed unix socket is its family alone
     socklen_t length = sizeof peer;
     Fd fd(::accept4(socket.fd(), reinterpret_cast<sockaddr*>(&peer), &length,
                     SOCK_NONBLOCK | SOCK_CLOEXEC));
@@ -126,8 +134,11 @@ void EpollReactor::accept_some(EpollSocket& socket, AcceptOperation& operation) 
   }
 }
 
+// Taken out of epoll, not masked: a hang-up is reported whatever the mask and would spin, and a
+// listening socket may be handed to a successor, whose descriptor keeps the registration alive
+// after our close.
 void EpollReactor::end_accept(EpollSocket& socket, int os_error) noexcept {
-  control(EPOLL_CTL_MOD, socket, 0);
+  control(EPOLL_CTL_DEL, socket, 0);
   socket.read_wait = ReadWait::none;
   std::exchange(socket.reader, nullptr)->complete(os_error);
 }
@@ -156,11 +167,16 @@ Started EpollReactor::start_connect(Socket& socket, SocketAddressView address,
 
 // False: it would block.
 bool EpollReactor::receive_now(EpollSocket& socket, ReceiveOperation& operation) noexcept {
-  operation.received = 0;
   if (!operation.buffer) {
     operation.filled = 0;
     operation.buffer = buffers_.take(operation.buffer_bytes);
     if (!operation.buffer) {
+      // Readable means "not known to be drained": who only waits needs no buffer and must not fail.
+      char byte;
+      if (::recv(socket.fd(), &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN) {
+        socket.readable = false;
+        return false;
+      }
       operation.end(ENOBUFS);
       return true;
     }
@@ -184,7 +200,9 @@ Started EpollReactor::start_receive(Socket& socket, ReceiveOperation& operation)
   auto& receiving = static_cast<EpollSocket&>(socket);
   WEIR_ASSERT(receiving.reader == nullptr);
   operation.begin();
+  operation.received = 0;
   if (receiving.readable && receive_now(receiving, operation)) return Started::completed;
+  if (operation.filled == 0) operation.buffer.release();
   receiving.reader = &operation;
   receiving.read_wait = ReadWait::receive;
   register_once(receiving);
@@ -212,6 +230,7 @@ Started EpollReactor::start_send(Socket& socket, SendOperation& operation) noexc
   auto& sending = static_cast<EpollSocket&>(socket);
   WEIR_ASSERT(sending.writer == nullptr);
   operation.begin();
+  operation.sent = 0;
   if (send_now(sending, operation)) return Started::completed;
   sending.writer = &operation;
   sending.write_wait = WriteWait::send;
@@ -243,12 +262,22 @@ Started EpollReactor::start_poll(Socket& socket, Readiness readiness,
       polled.write_wait = WriteWait::poll;
       break;
     case Readiness::hang_up:
-      WEIR_ASSERT(polled.hang_up_watch == nullptr);
+      WEIR_ASSERT(polled.watch == nullptr);
       if (polled.hung_up) {
         operation.end(0);
         return Started::completed;
       }
-      polled.hang_up_watch = &operation;
+      polled.watch = &operation;
+      polled.watch_any = false;
+      break;
+    case Readiness::any_event:
+      WEIR_ASSERT(polled.watch == nullptr);
+      if (polled.readable) {
+        operation.end(0);
+        return Started::completed;
+      }
+      polled.watch = &operation;
+      polled.watch_any = true;
       break;
   }
   register_once(polled);
@@ -264,8 +293,8 @@ void EpollReactor::cancel(Socket& socket, Operation& operation) noexcept {
   } else if (canceled.writer == &operation) {
     canceled.writer = nullptr;
     canceled.write_wait = WriteWait::none;
-  } else if (canceled.hang_up_watch == &operation) {
-    canceled.hang_up_watch = nullptr;
+  } else if (canceled.watch == &operation) {
+    canceled.watch = nullptr;
   } else {
     return;
   }
@@ -274,7 +303,9 @@ void EpollReactor::cancel(Socket& socket, Operation& operation) noexcept {
 
 IoCount EpollReactor::try_receive(Socket& socket, std::span<char> into) noexcept {
   auto& receiving = static_cast<EpollSocket&>(socket);
-  if (!receiving.readable) return IoCount::would_block();
+  // An empty read would be taken for the end of the stream.
+  WEIR_ASSERT(!into.empty());
+  if (!receiving.readable && receiving.registered) return IoCount::would_block();
   ssize_t count;
   do {
     count = ::recv(receiving.fd(), into.data(), into.size(), 0);
@@ -293,7 +324,7 @@ IoCount EpollReactor::try_receive(Socket& socket, std::span<char> into) noexcept
 
 IoCount EpollReactor::try_send(Socket& socket, std::span<const iovec> parts) noexcept {
   auto& sending = static_cast<EpollSocket&>(socket);
-  if (!sending.writable) return IoCount::would_block();
+  if (!sending.writable && sending.registered) return IoCount::would_block();
   ssize_t count;
   do {
     if (parts.size() == 1) {
@@ -372,8 +403,8 @@ void EpollReactor::dispatch(EpollSocket& socket, std::uint32_t events) noexcept 
   if ((events & EPOLLOUT) != 0 || socket.hung_up) socket.writable = true;
 
   // Each callback may close the socket; a closed one is kept until the end of the turn.
-  if (socket.hung_up && socket.hang_up_watch != nullptr) {
-    std::exchange(socket.hang_up_watch, nullptr)->complete(0);
+  if (socket.watch != nullptr && (socket.hung_up || (socket.watch_any && socket.readable))) {
+    std::exchange(socket.watch, nullptr)->complete(0);
   }
   if (socket.readable && socket.reader != nullptr) continue_read_side(socket);
   if (socket.writable && socket.writer != nullptr) continue_write_side(socket);
@@ -383,6 +414,8 @@ void EpollReactor::turn(TimePoint until) noexcept {
   timespec wait{};
   const timespec* limit = nullptr;
   if (until != kNever) {
+    // now_ is when the last turn began: what its callbacks took must not be waited once more.
+    if (until > now_) read_clocks();
     const Duration left = std::max(until - now_, Duration::zero());
     wait.tv_sec = static_cast<time_t>(left.count() / 1'000'000'000);
     wait.tv_nsec = static_cast<long>(left.count() % 1'000'000'000);

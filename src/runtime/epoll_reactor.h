@@ -13,9 +13,9 @@ namespace weir {
 
 class EpollReactor final : public Reactor {
  public:
-  // Fails when the process has no descriptor left.
+  // Fails when the process has no descriptor left, or the kernel refuses what is needed.
   static Result<std::unique_ptr<EpollReactor>> make(BufferPool& buffers);
-  EpollReactor(Fd epoll, Fd wake_event, BufferPool& buffers);
+  EpollReactor(Fd epoll, Fd wake_event, BufferPool& buffers) noexcept;
   ~EpollReactor() override;
 
   Result<Socket*> make_stream_socket(int family) noexcept override;

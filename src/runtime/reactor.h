@@ -64,9 +64,10 @@ class Operation {
   bool pending_ = false;
 };
 
-// Reads up to the free rest of `buffer` behind `filled`; without a buffer the reactor takes one of
-// `buffer_bytes` when there are bytes to put in, so that waiting costs none. At the end of the
-// stream received == 0. ENOBUFS when no buffer is left.
+// Reads up to the free rest of `buffer` behind `filled`, which must not be empty; without a buffer
+// the reactor takes one of `buffer_bytes` when there are bytes to put in. A buffer with nothing in
+// it is given back while waiting, so that waiting costs none. At the end of the stream
+// received == 0. ENOBUFS when no buffer is left.
 class ReceiveOperation : public Operation {
  public:
   using Operation::Operation;
@@ -76,7 +77,8 @@ class ReceiveOperation : public Operation {
   std::uint32_t received = 0;
 };
 
-// Sends a whole small message, which must stay in place until completion.
+// Sends a whole small message, which must stay in place until completion. `sent` counts what went
+// out, also of a message that failed or was cancelled.
 class SendOperation : public Operation {
  public:
   using Operation::Operation;
@@ -94,7 +96,12 @@ class AcceptOperation : public Operation {
   const Accepted accepted;
 };
 
-enum class Readiness : std::uint8_t { readable, writable, hang_up };
+// What a poll waits for. Readable and writable may come when a try_ call still finds nothing, so
+// the answer to would-block is to poll again. A hang-up is the end of both directions: a reset, or
+// the peer's end after our own; its end alone is not one.
+// `any_event` completes on whatever happens to a socket that is at rest, perhaps without a cause; it
+// and hang_up share one place, beside a reader's and a writer's.
+enum class Readiness : std::uint8_t { readable, writable, hang_up, any_event };
 
 // What an immediate call came to: a count, "not now", or an errno. A receive of zero bytes is the
 // end.
@@ -140,7 +147,8 @@ class Reactor {
 
   // A non-blocking, close-on-exec stream socket of AF_INET, AF_INET6 or AF_UNIX.
   virtual Result<Socket*> make_stream_socket(int family) noexcept = 0;
-  // Takes over a non-blocking socket that is connected or listening already.
+  // Takes over a non-blocking socket that is connected or listening already. A connected one must
+  // have no other descriptor, in this process or another.
   virtual Socket& adopt(Fd fd) noexcept = 0;
   // Closes the socket. No operation of it may be pending.
   virtual void close(Socket& socket) noexcept = 0;
@@ -156,6 +164,7 @@ class Reactor {
   // completion.
   virtual void cancel(Socket& socket, Operation& operation) noexcept = 0;
 
+  // `into` must not be empty. After would-block, ask again when a poll has completed.
   virtual IoCount try_receive(Socket& socket, std::span<char> into) noexcept = 0;
   virtual IoCount try_send(Socket& socket, std::span<const iovec> parts) noexcept = 0;
   virtual void shutdown_write(Socket& socket) noexcept = 0;
