@@ -78,8 +78,8 @@ TEST(HostPattern, ShowsWhatItWasReadFrom) {
 }
 
 TEST(HostPattern, SaysWhatIsWrong) {
-  constexpr auto kWildcard = "'*' stands for whole labels at the start or at the end only";
-  constexpr auto kEmpty = "a label between two dots is empty";
+  static constexpr auto kWildcard = "'*' stands for whole labels at the start or at the end only";
+  static constexpr auto kEmpty = "a label between two dots is empty";
   EXPECT_EQ(problem_of("*example.com"), kWildcard);
   EXPECT_EQ(problem_of("a.*.example.com"), kWildcard);
   EXPECT_EQ(problem_of("*.example.*"), kWildcard);

@@ -18,6 +18,7 @@ std::vector<PathPattern> paths_of(const RouteSpec& route) {
   using Kind = PathPattern::Kind;
   if (route.paths.empty() && route.path_prefixes.empty()) return {PathPattern{}};
   std::vector<PathPattern> patterns;
+  patterns.reserve(route.paths.size() + 2 * route.path_prefixes.size());
   for (const RoutePath& path : route.paths) {
     patterns.push_back({.kind = Kind::exact, .text = path.text});
   }

@@ -1,0 +1,100 @@
+#pragma once
+// What a configuration says of a backend and its servers.
+
+#include <string>
+#include <vector>
+
+#include "balance/server.h"
+#include "base/time.h"
+#include "config/description.h"
+#include "net/address.h"
+
+namespace weir::backend {
+
+using namespace std::chrono_literals;
+
+struct ServerSettings {
+  config::Located<std::string> name;
+  net::ServerAddress address;
+  std::uint32_t weight = 1;
+};
+
+template <class V>
+void describe(V& v, ServerSettings& s) {
+  v.field("name", s.name, "Name of the server, unique within its backend.")
+      .required()
+      .length_min(1)
+      .length_max(128);
+  v.field("address", s.address,
+          "Where the server listens. Without a port, the port that the client connected to.")
+      .required();
+  v.field("weight", s.weight,
+          "Share of the traffic, relative to the other servers' weights; 0 sends nothing new.")
+      .range(0, balance::kWeightMax);
+}
+
+struct PoolSettings {
+  std::uint32_t idle_max = 64;
+  Duration idle_timeout = 50s;
+};
+
+template <class V>
+void describe(V& v, PoolSettings& s) {
+  v.field("idle_max", s.idle_max,
+          "Idle connections kept for each server, over all workers; 0 keeps none.")
+      .range(0, 65535);
+  v.field("idle_timeout", s.idle_timeout, "How long an idle connection to a server is kept.")
+      .range(1ms, 24h);
+}
+
+struct BackendTimeouts {
+  Duration connect = 2s;
+  Duration response_head = 60s;
+  Duration server_body = 30s;
+};
+
+template <class V>
+void describe(V& v, BackendTimeouts& s) {
+  v.field("connect", s.connect, "How long a server may take to accept a connection.")
+      .range(1ms, 1h);
+  v.field("response_head", s.response_head,
+          "How long a server may take from the end of the request to the whole response head.")
+      .range(1ms, 24h);
+  v.field("server_body", s.server_body,
+          "How long a server may be silent within a response body, or take nothing of a request.")
+      .range(1ms, 24h);
+}
+
+enum class Balance : std::uint8_t { round_robin };
+constexpr auto names_of(Balance) {
+  return std::to_array<std::pair<std::string_view, Balance>>(
+      {{"round_robin", Balance::round_robin}});
+}
+
+struct BackendSettings {
+  config::Located<std::string> name;
+  Balance balance = Balance::round_robin;
+  std::vector<ServerSettings> servers;
+  BackendTimeouts timeouts;
+  PoolSettings pool;
+  Duration refused_pause = 1s;
+};
+
+template <class V>
+void describe(V& v, BackendSettings& s) {
+  v.field("name", s.name, "Name of the backend, by which routes and listeners refer to it.")
+      .required()
+      .length_min(1)
+      .length_max(128);
+  v.field("balance", s.balance, "The algorithm that picks a server for each request.");
+  v.field("servers", s.servers, "The servers that can answer the same requests.")
+      .required()
+      .size(1, balance::kServersMax);
+  v.field("timeouts", s.timeouts, "How long the servers may take.");
+  v.field("pool", s.pool, "Idle connections to the servers.");
+  v.field("refused_pause", s.refused_pause,
+          "How long a server that refused a connection is left out while another can be used.")
+      .range(0s, 1h);
+}
+
+}  // namespace weir::backend

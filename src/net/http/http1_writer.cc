@@ -1,0 +1,121 @@
+#include "net/http/http1_writer.h"
+
+#include <array>
+#include <cstring>
+
+#include "protocol/http1/write_head.h"
+
+namespace weir::net {
+namespace {
+
+constexpr std::string_view kEndOfChunk = "\r\n";
+constexpr std::string_view kEndOfLastChunk = "\r\n0\r\n\r\n";
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
+iovec part_of(std::string_view text) noexcept {
+  return {const_cast<char*>(text.data()), text.size()};
+}
+
+// Takes up to `count` off the front of what was to be sent; gives back how much of it was.
+std::size_t take_off(std::size_t& count, std::size_t size) noexcept {
+  const std::size_t taken = std::min(count, size);
+  count -= taken;
+  return taken;
+}
+
+}  // namespace
+
+std::span<char> Http1Writer::head_space(std::size_t bytes) noexcept {
+  WEIR_ASSERT(held() == 0);
+  if (!head_ || head_.capacity() < bytes) head_ = worker_.buffers().take(bytes);
+  return head_ ? head_.span() : std::span<char>();
+}
+
+void Http1Writer::begin_message(std::size_t bytes, http::Framing framing) noexcept {
+  WEIR_ASSERT(bytes <= head_.capacity() && held() == 0);
+  head_size_ = static_cast<std::uint32_t>(bytes);
+  head_sent_ = 0;
+  message_framing_ = framing;
+  chunk_left_ = 0;
+  ended_ = framing == http::Framing::none;
+}
+
+void Http1Writer::release_head() noexcept {
+  head_.release();
+  head_size_ = head_sent_ = 0;
+}
+
+void Http1Writer::hold_framing(std::string_view text) noexcept {
+  WEIR_ASSERT(framing_size_ + text.size() <= kFramingBytesMax);
+  std::memcpy(framing_ + framing_size_, text.data(), text.size());
+  framing_size_ = static_cast<std::uint8_t>(framing_size_ + text.size());
+}
+
+void Http1Writer::start_chunk(std::size_t bytes) noexcept {
+  std::array<char, http1::kChunkHeaderBytesMax> header;
+  hold_framing({header.data(), http1::write_chunk_header(header, bytes)});
+  chunk_left_ = bytes;
+}
+
+BodyWrite Http1Writer::try_write_body(std::string_view data, BodyEnd end) noexcept {
+  WEIR_ASSERT(!ended_ || data.empty());
+  if (message_framing_ != http::Framing::chunked) {
+    if (end == BodyEnd::last) ended_ = true;
+    const BodyWrite written = send_parts(data, {});
+    if (written.status == BodyWrite::Status::would_block && written.taken < data.size())
+      ended_ = false;
+    return written;
+  }
+  if (ended_) return send_parts({}, {});
+  if (data.empty() && chunk_left_ == 0) {
+    if (end == BodyEnd::last) {
+      hold_framing(kLastChunk);
+      ended_ = true;
+    }
+    return send_parts({}, {});
+  }
+  if (chunk_left_ == 0) start_chunk(data.size());
+  data = data.substr(0, chunk_left_);
+  std::string_view suffix;
+  if (data.size() == chunk_left_) suffix = end == BodyEnd::last ? kEndOfLastChunk : kEndOfChunk;
+  const BodyWrite written = send_parts(data, suffix);
+  chunk_left_ -= written.taken;
+  if (chunk_left_ == 0 && end == BodyEnd::last && !suffix.empty()) ended_ = true;
+  return written;
+}
+
+// One send of head, framing, data and suffix. What is left of the suffix once all data has gone is
+// held.
+BodyWrite Http1Writer::send_parts(std::string_view data, std::string_view suffix) noexcept {
+  std::array<iovec, 4> parts;
+  std::size_t count = 0;
+  std::size_t total = 0;
+  for (const std::string_view part :
+       {std::string_view(head_.data() + head_sent_, head_size_ - head_sent_),
+        std::string_view(framing_, framing_size_), data, suffix}) {
+    if (part.empty()) continue;
+    parts[count++] = part_of(part);
+    total += part.size();
+  }
+  if (total == 0) return {};
+  const IoCount sent = stream_.try_send({parts.data(), count});
+  BodyWrite written;
+  if (sent.is_failure()) {
+    written.status = BodyWrite::Status::failed;
+    written.error = sent.os_error() == ECANCELED ? make_error(ErrorKind::canceled, stream_.side())
+                                                 : stream_error(sent.os_error(), stream_.side());
+    return written;
+  }
+  std::size_t bytes = sent.is_would_block() ? 0 : sent.bytes();
+  written.status = bytes == total ? BodyWrite::Status::done : BodyWrite::Status::would_block;
+  head_sent_ += static_cast<std::uint32_t>(take_off(bytes, head_size_ - head_sent_));
+  if (head_ && head_sent_ == head_size_) release_head();
+  const std::size_t framing_sent = take_off(bytes, framing_size_);
+  std::memmove(framing_, framing_ + framing_sent, framing_size_ - framing_sent);
+  framing_size_ = static_cast<std::uint8_t>(framing_size_ - framing_sent);
+  written.taken = take_off(bytes, data.size());
+  if (written.taken == data.size() && !suffix.empty()) hold_framing(suffix.substr(bytes));
+  return written;
+}
+
+}  // namespace weir::net

@@ -1,0 +1,152 @@
+#include "net/tunnel.h"
+
+#include <cstring>
+
+namespace weir::net {
+namespace {
+
+// What one half may move before everything else has its turn.
+constexpr std::size_t kTurnBytesMax = std::size_t{2} << 20;
+
+}  // namespace
+
+Tunnel::Tunnel(Worker& worker, ByteStream& client, ByteStream& server, Duration idle) noexcept
+    : worker_(worker),
+      client_(client),
+      server_(server),
+      idle_(idle),
+      last_moved_(worker.now()),
+      upward_(*this, client, server),
+      downward_(*this, server, client) {}
+
+bool Tunnel::start() noexcept {
+  upward_.pump();
+  downward_.pump();
+  return upward_.is_over() && downward_.is_over();
+}
+
+TunnelOutcome Tunnel::outcome() const noexcept {
+  return {upward_.bytes(), downward_.bytes(), downward_.first_byte(), error_};
+}
+
+void Tunnel::on_half_over(Error error) noexcept {
+  if (error.kind != ErrorKind::none && error_.kind == ErrorKind::none) {
+    error_ = error;
+    const bool was_reset =
+        error.kind == ErrorKind::client_reset || error.kind == ErrorKind::server_reset;
+    if (was_reset) {
+      client_.reset_on_close();
+      server_.reset_on_close();
+    }
+    client_.abort(error);
+    server_.abort(error);
+  }
+  if (upward_.is_over() && downward_.is_over() && task_) std::exchange(task_, nullptr).resume();
+}
+
+Tunnel::HalfPipe::HalfPipe(Tunnel& tunnel, ByteStream& from, ByteStream& to) noexcept
+    : Waiter([](Waiter& self) noexcept { static_cast<HalfPipe&>(self).on_waited(); }),
+      Deferred([](Deferred& self) noexcept { static_cast<HalfPipe&>(self).pump(); }),
+      tunnel_(tunnel),
+      from_(from),
+      to_(to) {}
+
+void Tunnel::HalfPipe::pump() noexcept {
+  const std::uint64_t until = bytes_ + kTurnBytesMax;
+  while (!over_) {
+    const Step step = kept_ ? flush_kept() : move_some();
+    if (step == Step::wait) return;
+    if (bytes_ >= until) return tunnel_.worker_.defer(*this);
+  }
+}
+
+Tunnel::HalfPipe::Step Tunnel::HalfPipe::move_some() noexcept {
+  const std::span<char> buffer = tunnel_.worker_.shared_buffer();
+  const IoCount count = from_.try_receive(buffer);
+  if (count.is_would_block()) {
+    wait(&ByteStream::start_readable, from_);
+    return Step::wait;
+  }
+  if (count.is_failure()) {
+    end(stream_error(count.os_error(), from_.side()));
+    return Step::wait;
+  }
+  if (count.bytes() == 0) {
+    to_.shutdown_write();
+    end({});
+    return Step::wait;
+  }
+  if (bytes_ == 0) first_byte_ = tunnel_.worker_.now();
+  bytes_ += count.bytes();
+  tunnel_.last_moved_ = tunnel_.worker_.now();
+  return send({buffer.data(), count.bytes()});
+}
+
+Tunnel::HalfPipe::Step Tunnel::HalfPipe::send(std::string_view data) noexcept {
+  const iovec part{const_cast<char*>(data.data()), data.size()};
+  const IoCount count = to_.try_send({&part, 1});
+  if (count.is_failure()) {
+    end(stream_error(count.os_error(), to_.side()));
+    return Step::wait;
+  }
+  const std::string_view rest = data.substr(count.is_would_block() ? 0 : count.bytes());
+  if (rest.empty()) return Step::again;
+  kept_ = tunnel_.worker_.buffers().take(rest.size());
+  if (!kept_) {
+    end(make_error(ErrorKind::buffers_exhausted, Side::weir));
+    return Step::wait;
+  }
+  std::memcpy(kept_.data(), rest.data(), rest.size());
+  kept_begin_ = 0;
+  kept_end_ = static_cast<std::uint32_t>(rest.size());
+  return flush_kept();
+}
+
+Tunnel::HalfPipe::Step Tunnel::HalfPipe::flush_kept() noexcept {
+  const iovec part{kept_.data() + kept_begin_, kept_end_ - kept_begin_};
+  const IoCount count = to_.try_send({&part, 1});
+  if (count.is_failure()) {
+    end(stream_error(count.os_error(), to_.side()));
+    return Step::wait;
+  }
+  if (!count.is_would_block()) {
+    kept_begin_ += static_cast<std::uint32_t>(count.bytes());
+    tunnel_.last_moved_ = tunnel_.worker_.now();
+    if (kept_begin_ == kept_end_) {
+      kept_.release();
+      return Step::again;
+    }
+  }
+  wait(&ByteStream::start_writable, to_);
+  return Step::wait;
+}
+
+void Tunnel::HalfPipe::wait(Started (ByteStream::*start)(TimePoint, Waiter&),
+                            ByteStream& stream) noexcept {
+  const TimePoint deadline = tunnel_.last_moved_ + tunnel_.idle_;
+  // What is ready after all is tried again in the next turn, so that nothing recurses.
+  if ((stream.*start)(deadline, *this) == Started::completed) {
+    if (error.kind != ErrorKind::none) return end(error);
+    tunnel_.worker_.defer(*this);
+  }
+}
+
+void Tunnel::HalfPipe::on_waited() noexcept {
+  if (error.kind == ErrorKind::timeout) {
+    const bool other_half_moved = tunnel_.last_moved_ + tunnel_.idle_ > tunnel_.worker_.now();
+    if (!other_half_moved) return end(make_error(ErrorKind::tunnel_idle_timeout));
+  } else if (error.kind != ErrorKind::none) {
+    return end(error);
+  }
+  pump();
+}
+
+// The tunnel may be gone when this returns.
+void Tunnel::HalfPipe::end(Error error) noexcept {
+  if (over_) return;
+  over_ = true;
+  kept_.release();
+  tunnel_.on_half_over(error);
+}
+
+}  // namespace weir::net

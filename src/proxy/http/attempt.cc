@@ -1,0 +1,157 @@
+// One attempt: write the request to a server, relay the response.
+
+#include "proxy/http/exchange.h"
+#include "proxy/http/relay.h"
+#include "proxy/worker_listener.h"
+
+namespace weir::proxy {
+namespace {
+
+using backend::ServerConnection;
+
+// While the response is awaited nobody reads from the client, so its reset is watched for.
+class HangUpWatch : private net::Waiter {
+ public:
+  explicit HangUpWatch(Exchange& x) noexcept
+      : Waiter([](Waiter& self) noexcept {
+          auto& watch = static_cast<HangUpWatch&>(self);
+          watch.x_.connection.server_side.cancel(watch.error);
+        }),
+        x_(x) {
+    x.client.watch_hang_up(*this);
+  }
+  HangUpWatch(const HangUpWatch&) = delete;
+  ~HangUpWatch() { x_.client.stop_watching(); }
+
+ private:
+  Exchange& x_;
+};
+
+// The connection goes back to the pool when the attempt is over, if it may serve another one.
+class ConnectionUse {
+ public:
+  ConnectionUse(Exchange& x, ServerConnection& connection) noexcept
+      : x_(x), connection_(connection) {
+    x.connection.server_side.hold(connection.stream);
+  }
+  ConnectionUse(const ConnectionUse&) = delete;
+  ~ConnectionUse() {
+    x_.connection.server_side.let_go();
+    if (reusable_) {
+      x_.backend->keep(connection_);
+    } else {
+      x_.backend->close(connection_);
+    }
+  }
+  void mark_reusable() noexcept { reusable_ = true; }
+
+ private:
+  Exchange& x_;
+  ServerConnection& connection_;
+  bool reusable_ = false;
+};
+
+BodyLimits request_limits(const Exchange& x) noexcept {
+  const auto& body_bytes = x.listener.limits.body_bytes;
+  return {.read = x.listener.timeouts.client_body,
+          .write = x.backend->backend().settings().timeouts.server_body,
+          .bytes_max = body_bytes ? body_bytes->value : UINT64_MAX};
+}
+
+BodyLimits response_limits(const Exchange& x) noexcept {
+  return {.read = x.backend->backend().settings().timeouts.server_body,
+          .write = x.listener.timeouts.client_body};
+}
+
+// A timeout of a body says which end stood still.
+Error exact_error(const BodyPump& pump, ErrorKind read_timeout, ErrorKind write_timeout) noexcept {
+  Error error = pump.failure();
+  if (error.kind == ErrorKind::timeout) {
+    error.kind = pump.failed() == BodyPump::Failed::source ? read_timeout : write_timeout;
+  }
+  return error;
+}
+
+// Interim responses are passed on, but not to a client of HTTP/1.0 (RFC 9110 15.2).
+Task<Result<void>> read_final_head(Exchange& x, net::ServerSideStream& server, TimePoint deadline) {
+  for (;;) {
+    const auto read = co_await server.read_head(x.response, x.arena, deadline);
+    if (server.has_response_begun()) x.progress = Progress::response_begun;
+    if (!read) co_return read;
+    if (x.response.status >= 200) co_return Result<void>();
+    if (x.response.status == 101) co_return fail(ErrorKind::bad_response, Side::server);
+    if (x.request.version == http::Version::http_1_0) continue;
+    WEIR_CO_TRY(
+        co_await x.client.write_head(x.response, net::BodyFollows::no,
+                                     x.proxy.worker().now() + x.listener.timeouts.client_body));
+  }
+}
+
+// The head is in x.response: passes it and the body on.
+Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStream& server) {
+  http::ResponseHead head = x.response;
+  head.persistence = x.persistence;
+  const auto follows = server.is_body_read() ? net::BodyFollows::no : net::BodyFollows::yes;
+  x.status = head.status;
+  x.progress = Progress::answered;
+  WEIR_CO_TRY(co_await x.client.write_head(
+      head, follows, x.proxy.worker().now() + x.listener.timeouts.client_body));
+  if (follows == net::BodyFollows::no) co_return Result<void>();
+  co_await relay.pump_response();
+  x.bytes_sent = relay.response().bytes();
+  if (relay.response().failed() == BodyPump::Failed::none) co_return Result<void>();
+  co_return fail(exact_error(relay.response(), ErrorKind::response_body_timeout,
+                             ErrorKind::client_write_timeout));
+}
+
+Task<Result<void>> exchange_messages(Exchange& x, ServerConnection& connection, Relay& relay) {
+  net::ServerSideStream& server = connection.http;
+  const auto& timeouts = x.backend->backend().settings().timeouts;
+  const auto follows = x.client.is_body_read() ? net::BodyFollows::no : net::BodyFollows::yes;
+  const TimePoint started = x.proxy.worker().now();
+  x.progress = Progress::sent;
+  const auto written =
+      co_await server.write_head(x.request, follows, started + timeouts.server_body);
+  if (follows == net::BodyFollows::yes && written) relay.start_request();
+  // What a server said before it stopped listening is still its answer.
+  const bool unwritten = !written && written.error().kind != ErrorKind::server_reset;
+  if (unwritten) co_return written;
+  const auto read = co_await read_final_head(x, server, started + timeouts.response_head);
+  if (!read) co_return fail(read.error());
+  x.header_time = x.proxy.worker().now() - started;
+  connection.pool.cells().response_head.record(x.header_time);
+  connection.pool.cells().responses.count(x.response.status);
+  co_return co_await relay_response(x, relay, server);
+}
+
+}  // namespace
+
+Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease) {
+  Worker& worker = x.proxy.worker();
+  const TimePoint started = worker.now();
+  x.progress = Progress::connecting;
+  x.server = &lease.server();
+  lease.cells().attempts.add();
+  ServerConnection* connection = WEIR_CO_TRY(co_await x.backend->connect(
+      lease, x.replay, x.connection.listener.port(), x.connection.server_side));
+  x.reused = connection->reused ? stats::Reused::yes : stats::Reused::no;
+  x.connect_time = worker.now() - started;
+  ConnectionUse use(x, *connection);
+  const HangUpWatch watch(x);
+  Relay relay(worker, x.client, connection->http, request_limits(x), response_limits(x));
+  auto result = co_await exchange_messages(x, *connection, relay);
+  co_await relay.stop_request();
+  x.bytes_received = relay.request().bytes();
+  lease.cells().bytes_sent.add(relay.request().bytes());
+  lease.cells().bytes_received.add(relay.response().bytes());
+  const BodyPump& request = relay.request();
+  if (!result && request.is_over() && request.failed() != BodyPump::Failed::none &&
+      request.failed() != BodyPump::Failed::sink) {
+    co_return fail(
+        exact_error(request, ErrorKind::client_body_timeout, ErrorKind::server_write_timeout));
+  }
+  if (result && connection->http.is_reusable()) use.mark_reusable();
+  co_return result;
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,156 @@
+#include "proxy/http/relay.h"
+
+#include <cstring>
+
+namespace weir::proxy {
+namespace {
+
+using net::BodyEnd;
+using net::BodyRead;
+using net::BodyWrite;
+
+// What one pump may move before everything else has its turn.
+constexpr std::size_t kTurnBytesMax = std::size_t{2} << 20;
+
+TimePoint deadline_after(TimePoint now, Duration limit) noexcept {
+  return limit == Duration::max() ? kNever : now + limit;
+}
+
+}  // namespace
+
+BodyPump::BodyPump(Worker& worker, net::BodySource& from, net::HttpStream& to,
+                   const BodyLimits& limits, Owner& owner) noexcept
+    : Waiter([](Waiter& self) noexcept { static_cast<BodyPump&>(self).on_waited(); }),
+      Deferred([](Deferred& self) noexcept { static_cast<BodyPump&>(self).run(); }),
+      worker_(worker),
+      from_(from),
+      to_(to),
+      limits_(limits),
+      owner_(owner) {}
+
+void BodyPump::start() noexcept {
+  WEIR_ASSERT(!started_);
+  started_ = true;
+  run();
+}
+
+void BodyPump::run() noexcept {
+  const std::uint64_t until = bytes_ + kTurnBytesMax;
+  for (;;) {
+    const Step step = !pushing_ ? pull() : push_kept();
+    if (step == Step::wait) return;
+    if (bytes_ >= until) return worker_.defer(*this);
+  }
+}
+
+BodyPump::Step BodyPump::pull() noexcept {
+  const BodyRead read = from_.try_read_body(worker_.shared_buffer());
+  switch (read.status) {
+    case BodyRead::Status::failed:
+      return end(Failed::source, read.error);
+    case BodyRead::Status::would_block: {
+      // What has been taken so far, a head above all, must not wait for more.
+      const BodyWrite flushed = to_.try_write_body({}, BodyEnd::more);
+      if (flushed.status == BodyWrite::Status::failed) return end(Failed::sink, flushed.error);
+      if (flushed.status == BodyWrite::Status::would_block) {
+        pushing_ = true;
+        return await_writable();
+      }
+      return await_readable();
+    }
+    case BodyRead::Status::data:
+      break;
+  }
+  bytes_ += read.data.size();
+  if (bytes_ > limits_.bytes_max) {
+    return end(Failed::limit, make_error(ErrorKind::body_too_large, Side::client));
+  }
+  end_ = read.end;
+  return push(read.data);
+}
+
+BodyPump::Step BodyPump::push(std::string_view data) noexcept {
+  const BodyWrite written = to_.try_write_body(data, end_);
+  switch (written.status) {
+    case BodyWrite::Status::failed:
+      return end(Failed::sink, written.error);
+    case BodyWrite::Status::done:
+      pushing_ = false;
+      return end_ == BodyEnd::last ? end(Failed::none, {}) : Step::again;
+    case BodyWrite::Status::would_block:
+      break;
+  }
+  pushing_ = true;
+  return keep(data.substr(written.taken));
+}
+
+BodyPump::Step BodyPump::keep(std::string_view rest) noexcept {
+  if (!rest.empty()) {
+    kept_ = worker_.buffers().take(rest.size());
+    if (!kept_) return end(Failed::limit, make_error(ErrorKind::buffers_exhausted, Side::weir));
+    std::memcpy(kept_.data(), rest.data(), rest.size());
+  }
+  kept_begin_ = 0;
+  kept_end_ = static_cast<std::uint32_t>(rest.size());
+  return await_writable();
+}
+
+BodyPump::Step BodyPump::push_kept() noexcept {
+  const std::string_view rest{kept_.data() + kept_begin_, kept_end_ - kept_begin_};
+  const BodyWrite written = to_.try_write_body(rest, end_);
+  if (written.status == BodyWrite::Status::failed) return end(Failed::sink, written.error);
+  kept_begin_ += static_cast<std::uint32_t>(written.taken);
+  if (kept_begin_ == kept_end_) {
+    kept_.release();
+    kept_begin_ = kept_end_ = 0;
+  }
+  if (written.status == BodyWrite::Status::would_block) return await_writable();
+  pushing_ = false;
+  return end_ == BodyEnd::last ? end(Failed::none, {}) : Step::again;
+}
+
+BodyPump::Step BodyPump::await_readable() noexcept {
+  return after_start(from_.start_body_readable(deadline_after(worker_.now(), limits_.read), *this),
+                     Failed::source);
+}
+
+BodyPump::Step BodyPump::await_writable() noexcept {
+  return after_start(to_.start_body_writable(deadline_after(worker_.now(), limits_.write), *this),
+                     Failed::sink);
+}
+
+BodyPump::Step BodyPump::after_start(Started started, Failed side) noexcept {
+  waiting_for_ = side;
+  if (started == Started::waiting) return Step::wait;
+  return error.kind == ErrorKind::none ? Step::again : end(side, error);
+}
+
+void BodyPump::on_waited() noexcept {
+  if (error.kind != ErrorKind::none) {
+    end(waiting_for_, error);
+  } else {
+    run();
+  }
+}
+
+// The owner may destroy the pump: nothing may follow a call of this but a return.
+BodyPump::Step BodyPump::end(Failed failed, Error reason) noexcept {
+  over_ = true;
+  failed_ = failed;
+  error_ = reason;
+  kept_.release();
+  owner_.on_pump_over(*this);
+  return Step::wait;
+}
+
+void Relay::on_pump_over(BodyPump& pump) noexcept {
+  const bool client_failed = &pump == &request_ && pump.failed() != BodyPump::Failed::none &&
+                             pump.failed() != BodyPump::Failed::sink;
+  if (client_failed) server_.reset(pump.failure());
+  if (awaited_ == &pump) {
+    awaited_ = nullptr;
+    std::exchange(task_, nullptr).resume();
+  }
+}
+
+}  // namespace weir::proxy

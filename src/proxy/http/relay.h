@@ -1,0 +1,128 @@
+#pragma once
+// Relay: the bodies of one exchange. Each direction is a BodyPump: it pulls from a BodySource and
+// pushes into an HttpStream through the worker's shared buffer, stops reading while the other side
+// takes nothing, and copies to a slab buffer only what a short send left over.
+
+#include <coroutine>
+
+#include "net/http/http_stream.h"
+#include "runtime/worker.h"
+
+namespace weir::proxy {
+
+// How long either end may stand still, and what the body may come to.
+struct BodyLimits {
+  Duration read = Duration::max();
+  Duration write = Duration::max();
+  std::uint64_t bytes_max = UINT64_MAX;
+};
+
+class BodyPump final : private net::Waiter, private Deferred {
+ public:
+  // Which end failed.
+  enum class Failed : std::uint8_t { none, source, sink, limit };
+  // Told when the pump is over, unless start() itself said so.
+  class Owner {
+   public:
+    virtual void on_pump_over(BodyPump& pump) noexcept = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  BodyPump(Worker& worker, net::BodySource& from, net::HttpStream& to, const BodyLimits& limits,
+           Owner& owner) noexcept;
+  BodyPump(const BodyPump&) = delete;
+  ~BodyPump() { WEIR_ASSERT(is_over() || !started_); }
+
+  // Moves what can be moved at once. The pump may be over when this returns.
+  void start() noexcept;
+  bool is_started() const noexcept { return started_; }
+  bool is_over() const noexcept { return over_; }
+  Failed failed() const noexcept { return failed_; }
+  Error failure() const noexcept { return error_; }
+  std::uint64_t bytes() const noexcept { return bytes_; }
+
+ private:
+  enum class Step : std::uint8_t { again, wait };
+  void run() noexcept;
+  Step pull() noexcept;
+  Step push(std::string_view data) noexcept;
+  Step push_kept() noexcept;
+  Step keep(std::string_view rest) noexcept;
+  Step await_readable() noexcept;
+  Step await_writable() noexcept;
+  Step after_start(Started started, Failed side) noexcept;
+  Step end(Failed failed, Error error) noexcept;
+  void on_waited() noexcept;
+
+  Worker& worker_;
+  net::BodySource& from_;
+  net::HttpStream& to_;
+  BodyLimits limits_;
+  Owner& owner_;
+  Buffer kept_;
+  std::uint32_t kept_begin_ = 0;
+  std::uint32_t kept_end_ = 0;
+  net::BodyEnd end_ = net::BodyEnd::more;  // of what was pulled last
+  bool pushing_ = false;                   // the sink has not taken all that was pulled
+  bool started_ = false;
+  bool over_ = false;
+  Failed waiting_for_ = Failed::none;
+  Failed failed_ = Failed::none;
+  Error error_;
+  std::uint64_t bytes_ = 0;
+};
+
+class Relay final : private BodyPump::Owner {
+ public:
+  // A failure of the client's end of the request's body cancels `server_side`, so that whoever
+  // awaits the response learns of it.
+  Relay(Worker& worker, net::HttpStream& client, net::HttpStream& server, const BodyLimits& request,
+        const BodyLimits& response) noexcept
+      : client_(client),
+        server_(server),
+        request_(worker, client, server, request, *this),
+        response_(worker, server, client, response, *this) {}
+
+  BodyPump& request() noexcept { return request_; }
+  BodyPump& response() noexcept { return response_; }
+
+  // Beside whatever the caller awaits meanwhile.
+  void start_request() noexcept { request_.start(); }
+  auto request_over() noexcept { return Over{*this, request_}; }
+  // The rest of the request's body is of no use any more, nor is the connection to the server.
+  auto stop_request() noexcept {
+    if (request_.is_started() && !request_.is_over()) {
+      server_.reset(make_error(ErrorKind::canceled, Side::weir));
+      client_.cancel_body_readable();
+    }
+    return request_over();
+  }
+  auto pump_response() noexcept {
+    response_.start();
+    return Over{*this, response_};
+  }
+
+ private:
+  struct Over {
+    Relay& relay;
+    BodyPump& pump;
+    bool await_ready() const noexcept { return pump.is_over() || !pump.is_started(); }
+    void await_suspend(std::coroutine_handle<> task) const noexcept {
+      relay.awaited_ = &pump;
+      relay.task_ = task;
+    }
+    void await_resume() const noexcept {}
+  };
+  void on_pump_over(BodyPump& pump) noexcept override;
+
+  net::HttpStream& client_;
+  net::HttpStream& server_;
+  BodyPump request_;
+  BodyPump response_;
+  BodyPump* awaited_ = nullptr;
+  std::coroutine_handle<> task_;
+};
+
+}  // namespace weir::proxy

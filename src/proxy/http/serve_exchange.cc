@@ -1,0 +1,114 @@
+// One exchange: route, attempts, answer.
+
+#include "protocol/http/path.h"
+#include "proxy/http/exchange.h"
+#include "proxy/worker_listener.h"
+
+namespace weir::proxy {
+namespace {
+
+constexpr std::size_t kAttemptsMax = 3;
+static_assert(kAttemptsMax <= AttemptLog::kAttemptsMax);
+
+// The backend that the first matching route names.
+Result<BackendIndex> find_backend(Exchange& x) {
+  HostBuffer host_buffer;
+  const auto host = normalize_host(x.request.authority, host_buffer);
+  if (!host) return fail(ErrorKind::bad_request, Side::client);
+  const std::span<char> path_space = x.arena.allocate_array<char>(x.request.path.size());
+  if (path_space.data() == nullptr) return fail(ErrorKind::uri_too_long, Side::client);
+  const auto path = http::normalize_path(x.request.path, path_space);
+  if (!path) return fail(ErrorKind::bad_request, Side::client);
+  const RouteIndex route = x.listener.router.match({.host = *host, .path = *path});
+  if (route == RouteIndex::none) return fail(ErrorKind::no_route, Side::client);
+  return x.listener.route_backends[static_cast<std::size_t>(route)];
+}
+
+Result<void> check_request(const Exchange& x) {
+  if (x.request.method == http::Method::connect || x.request.method == http::Method::trace) {
+    return fail(ErrorKind::method_refused, Side::client);
+  }
+  const auto& bytes_max = x.listener.limits.body_bytes;
+  if (bytes_max && x.request.body.framing == http::Framing::length &&
+      x.request.body.bytes > bytes_max->value) {
+    return fail(ErrorKind::body_too_large, Side::client);
+  }
+  return {};
+}
+
+std::uint32_t us_since(TimePoint began, TimePoint now) noexcept {
+  return static_cast<std::uint32_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(now - began).count());
+}
+
+bool may_retry(const Exchange& x, Error error) noexcept {
+  if (row_of(error.kind).retryable == Retryable::no) return false;
+  switch (x.progress) {
+    case Progress::connecting:
+      return true;
+    case Progress::sent:
+      return x.replay == backend::Replay::possible;
+    case Progress::response_begun:
+    case Progress::answered:
+      return false;
+  }
+  return false;
+}
+
+// Attempts on one server after the other, until one answers or none is left to try.
+Task<Result<void>> make_attempts(Exchange& x) {
+  std::array<balance::ServerIndex, kAttemptsMax> tried;
+  std::size_t tried_count = 0;
+  Error error = make_error(ErrorKind::no_server, Side::weir);
+  while (x.attempts.size() < kAttemptsMax) {
+    const backend::ServerLease lease = x.backend->pick({tried.data(), tried_count});
+    if (!lease) break;
+    AttemptRecord record{.server = lease.index(),
+                         .start_us = us_since(x.began, x.proxy.worker().now())};
+    x.backend->cells().attempts.add();
+    if (x.attempts.size() != 0) x.backend->cells().retries.add();
+    const auto result = co_await attempt(x, lease);
+    record.end_us = us_since(x.began, x.proxy.worker().now());
+    if (!result) record.error = result.error().kind;
+    x.attempts.add(record);
+    if (result) co_return result;
+    error = result.error();
+    if (!may_retry(x, error)) break;
+    // A pooled connection that died of age says nothing about the server.
+    const bool died_idle = x.reused == stats::Reused::yes && x.progress == Progress::sent;
+    if (!died_idle) tried[tried_count++] = lease.index();
+  }
+  co_return fail(error);
+}
+
+}  // namespace
+
+Exchange::Exchange(ClientConnection& client_connection,
+                   net::ClientSideStream& client_stream) noexcept
+    : connection(client_connection),
+      client(client_stream),
+      proxy(client_connection.worker),
+      listener(client_connection.listener.listener()),
+      arena(client_connection.worker.worker().buffers()),
+      began(client_connection.worker.worker().now()) {}
+
+Task<void> serve_exchange(Exchange& x) {
+  Result<BackendIndex> found = fail(ErrorKind::none);
+  const auto checked = check_request(x);
+  found = checked ? find_backend(x) : fail(checked.error());
+  if (found) {
+    x.backend = &x.proxy.backend(*found);
+    x.backend->cells().requests.add();
+    const bool replayable = http::is_idempotent(x.request.method) && x.client.is_body_read();
+    x.replay = replayable ? backend::Replay::possible : backend::Replay::impossible;
+    const auto result = co_await make_attempts(x);
+    if (result) co_return;
+    x.error = result.error();
+    x.backend->cells().errors.count(x.error.kind);
+  } else {
+    x.error = found.error();
+  }
+  if (x.progress != Progress::answered) co_await write_error_page(x);
+}
+
+}  // namespace weir::proxy

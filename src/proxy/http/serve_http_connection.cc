@@ -1,0 +1,137 @@
+// The life of an HTTP/1 client connection: one exchange after the other, until somebody wants to
+// close.
+
+#include "net/http/http1_stream.h"
+#include "proxy/http/exchange.h"
+#include "proxy/worker_listener.h"
+
+namespace weir::proxy {
+namespace {
+
+enum class Next : std::uint8_t { request, close, linger };
+
+void count_and_log(const Exchange& x) {
+  stats::ListenerCells& cells = x.connection.listener.cells();
+  const Duration duration = x.proxy.worker().now() - x.began;
+  cells.requests.add();
+  cells.bytes_received.add(x.bytes_received);
+  cells.bytes_sent.add(x.bytes_sent);
+  if (x.status != 0) cells.responses.count(x.status);
+  cells.request_duration.record(duration);
+  if (x.error.kind != ErrorKind::none) x.proxy.cells().errors.count(x.error);
+  if (x.listener.access_log_index == Listener::kNoAccessLog) return;
+
+  std::array<char, INET6_ADDRSTRLEN> address;
+  const auto value_of = [&x](http::FieldId id) {
+    const http::Field* field = x.request.fields.find(id);
+    return field == nullptr ? std::string_view() : field->value;
+  };
+  stats::AccessRecord record;
+  record.reused = x.reused;
+  record.status = x.status;
+  record.attempts = static_cast<std::uint16_t>(x.attempts.size());
+  record.reason = x.error;
+  record.time = x.proxy.worker().reactor().wall_now();
+  record.request_time = duration;
+  record.connect_time = x.connect_time;
+  record.header_time = x.header_time;
+  record.bytes_received = x.bytes_received;
+  record.bytes_sent = x.bytes_sent;
+  record.listener = x.listener.name;
+  record.client_address = x.connection.peer.format_ip(address);
+  record.method = x.request.method_text;
+  record.target = x.request.target;
+  record.protocol = x.request.version == http::Version::http_1_1 ? "HTTP/1.1" : "HTTP/1.0";
+  record.host = x.request.authority;
+  record.referer = value_of(http::FieldId::referer);
+  record.user_agent = value_of(http::FieldId::user_agent);
+  if (x.backend != nullptr) record.backend = x.backend->backend().name();
+  if (x.server != nullptr) record.server = x.server->name();
+  x.proxy.log_access(x.listener, record);
+}
+
+bool is_last(const ClientConnection& connection, std::uint64_t requests) {
+  const auto& limit = connection.listener.listener().limits.requests_per_connection;
+  return connection.worker.is_draining() || (limit && requests >= *limit);
+}
+
+// One request, from the first byte of its head to its line in the log.
+Task<Next> serve_request(ClientConnection& connection, net::Http1ClientSide& client,
+                         std::uint64_t requests) {
+  Exchange x(connection, client);
+  if (is_last(connection, requests)) x.persistence = http::Persistence::close;
+  const auto read =
+      co_await client.read_head(x.request, x.arena, x.began + x.listener.timeouts.client_head);
+  if (read) {
+    co_await serve_exchange(x);
+  } else {
+    x.error = read.error();
+    x.persistence = http::Persistence::close;
+    co_await write_error_page(x);
+  }
+  count_and_log(x);
+  // Whoever got half a response must not take it for a whole one.
+  if (x.error.kind != ErrorKind::none && x.progress == Progress::answered) {
+    connection.stream.reset_on_close();
+    co_return Next::close;
+  }
+  if (read && client.is_reusable()) {
+    client.finish_exchange();
+    co_return Next::request;
+  }
+  const bool answered = x.status != 0;
+  const bool may_have_more = !read || !client.is_body_read() || client.has_pipelined();
+  co_return answered&& may_have_more ? Next::linger : Next::close;
+}
+
+// A close with unread bytes in the socket is a reset, which may destroy the answer on its way (RFC
+// 9112 9.6): shuts the writing side, and reads and drops for a while.
+Task<void> linger(ClientConnection& connection) {
+  constexpr Duration kTimeMax = 2s;
+  constexpr std::size_t kBytesMax = std::size_t{64} << 10;
+  Worker& worker = connection.worker.worker();
+  const TimePoint deadline = worker.now() + kTimeMax;
+  connection.stream.shutdown_write();
+  for (std::size_t dropped = 0; dropped < kBytesMax;) {
+    const IoCount count = connection.stream.try_receive(worker.shared_buffer().first(kBytesMax));
+    if (count.is_would_block()) {
+      if (!co_await connection.stream.readable(deadline)) co_return;
+    } else if (count.is_failure() || count.bytes() == 0) {
+      co_return;
+    } else {
+      dropped += count.bytes();
+    }
+  }
+}
+
+Task<void> serve_requests(ClientConnection& connection) {
+  const Listener& listener = connection.listener.listener();
+  Worker& worker = connection.worker.worker();
+  net::Http1ClientSide client(worker, connection.stream, listener.head_limits);
+  Duration wait = listener.timeouts.client_head;
+  for (std::uint64_t requests = 1;; ++requests) {
+    if (connection.worker.is_draining() && !client.has_pipelined() && requests > 1) co_return;
+    connection.phase = ClientConnection::Phase::idle;
+    if (!co_await client.request_begun(worker.now() + wait)) co_return;
+    connection.phase = ClientConnection::Phase::busy;
+    switch (co_await serve_request(connection, client, requests)) {
+      case Next::request:
+        break;
+      case Next::linger:
+        co_await linger(connection);
+        co_return;
+      case Next::close:
+        co_return;
+    }
+    wait = listener.timeouts.keep_alive;
+  }
+}
+
+}  // namespace
+
+Task<void> serve_http_connection(ClientConnection& connection) {
+  co_await serve_requests(connection);
+  connection.worker.end_connection(connection);
+}
+
+}  // namespace weir::proxy

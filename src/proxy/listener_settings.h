@@ -1,0 +1,139 @@
+#pragma once
+// What a configuration says of a listener and its routes.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/byte_count.h"
+#include "base/time.h"
+#include "config/description.h"
+#include "net/address.h"
+#include "proxy/router.h"
+
+namespace weir::proxy {
+
+using namespace std::chrono_literals;
+
+enum class Protocol : std::uint8_t { http, tcp };
+constexpr auto names_of(Protocol) {
+  return std::to_array<std::pair<std::string_view, Protocol>>(
+      {{"http", Protocol::http}, {"tcp", Protocol::tcp}});
+}
+
+enum class AccessLogFormat : std::uint8_t { combined, json, off };
+constexpr auto names_of(AccessLogFormat) {
+  return std::to_array<std::pair<std::string_view, AccessLogFormat>>(
+      {{"combined", AccessLogFormat::combined},
+       {"json", AccessLogFormat::json},
+       {"off", AccessLogFormat::off}});
+}
+
+struct AccessLogSettings {
+  AccessLogFormat format = AccessLogFormat::combined;
+  config::Located<std::string> path{std::string("stdout")};
+};
+
+template <class V>
+void describe(V& v, AccessLogSettings& s) {
+  v.field("format", s.format, "How a line looks; `off` writes none.");
+  v.field("path", s.path, "The file that lines are appended to, or `stdout` or `stderr`.")
+      .length_min(1)
+      .length_max(4096);
+}
+
+struct MatchSettings {
+  std::vector<HostPattern> host;
+  std::vector<RoutePath> path;
+  std::vector<RoutePath> path_prefix;
+};
+
+template <class V>
+void describe(V& v, MatchSettings& s) {
+  v.field("host", s.host,
+          "Host of the request: a name, `*.example.com`, `api-beta.*` or `*`; one or a list.")
+      .or_single();
+  v.field("path", s.path, "The whole path of the request; one or a list.").or_single();
+  v.field("path_prefix", s.path_prefix,
+          "First segments of the path: `/users` is `/users` and all below it; one or a list.")
+      .or_single();
+}
+
+struct RouteSettings {
+  config::Position position;
+  MatchSettings match;
+  config::Located<std::string> backend;
+};
+
+template <class V>
+void describe(V& v, RouteSettings& s) {
+  v.field("match", s.match, "What requests the route is for; without it, all.");
+  v.field("backend", s.backend, "Name of the backend that answers.").required();
+}
+
+struct ListenerTimeouts {
+  Duration client_head = 10s;
+  Duration client_body = 30s;
+  Duration keep_alive = 75s;
+  Duration tunnel_idle = 1h;
+};
+
+template <class V>
+void describe(V& v, ListenerTimeouts& s) {
+  v.field("client_head", s.client_head, "How long a client may take for a whole request head.")
+      .range(1ms, 1h);
+  v.field("client_body", s.client_body,
+          "How long a client may be silent within a body, or take nothing of a response.")
+      .range(1ms, 24h);
+  v.field("keep_alive", s.keep_alive, "How long a connection may wait for its next request.")
+      .range(1ms, 24h);
+  v.field("tunnel_idle", s.tunnel_idle, "How long a tunnel (protocol: tcp) may carry nothing.")
+      .range(1ms, 168h);
+}
+
+struct ListenerLimits {
+  ByteCount head_bytes{32 * 1024};
+  std::uint32_t head_fields = 128;
+  std::optional<ByteCount> body_bytes;
+  std::optional<std::uint64_t> requests_per_connection;
+};
+
+template <class V>
+void describe(V& v, ListenerLimits& s) {
+  v.field("head_bytes", s.head_bytes, "Largest head of a request or response.")
+      .range(ByteCount{1024}, ByteCount{256 * 1024});
+  v.field("head_fields", s.head_fields, "Most header fields of a request or response.")
+      .range(8, 1024);
+  v.field("body_bytes", s.body_bytes, "Largest body of a request; without it, any.");
+  v.field("requests_per_connection", s.requests_per_connection,
+          "Requests a client connection may carry before it is closed; without it, any number.")
+      .range(1, UINT64_MAX);
+}
+
+struct ListenerSettings {
+  config::Position position;
+  config::Located<std::string> name;
+  config::Located<net::Address> address;
+  Protocol protocol = Protocol::http;
+  std::vector<RouteSettings> routes;
+  config::Located<std::string> backend;
+  ListenerTimeouts timeouts;
+  ListenerLimits limits;
+  AccessLogSettings access_log;
+};
+
+template <class V>
+void describe(V& v, ListenerSettings& s) {
+  v.field("name", s.name, "Name of the listener, unique.").required().length_min(1).length_max(128);
+  v.field("address", s.address, "Where clients connect to; port 0 is any free one.").required();
+  v.field("protocol", s.protocol,
+          "What is spoken: `tcp` passes bytes on and makes no content decisions.");
+  v.field("routes", s.routes,
+          "Which backend answers which request (protocol: http); the first that matches.");
+  v.field("backend", s.backend, "The backend of every request or connection, instead of routes.");
+  v.field("timeouts", s.timeouts, "How long clients may take.");
+  v.field("limits", s.limits, "How much clients may send.");
+  v.field("access_log", s.access_log, "A line for each request or tunnel.");
+}
+
+}  // namespace weir::proxy

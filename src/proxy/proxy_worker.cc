@@ -1,0 +1,115 @@
+#include "proxy/proxy_worker.h"
+
+#include <ctime>
+
+#include "proxy/http/exchange.h"
+#include "proxy/tcp/serve_tcp_connection.h"
+#include "proxy/worker_listener.h"
+
+namespace weir::proxy {
+
+ClientConnection::ClientConnection(ProxyWorker& owner, WorkerListener& accepting, Socket& socket,
+                                   const net::Address& address) noexcept
+    : worker(owner),
+      listener(accepting),
+      peer(address),
+      stream(owner.worker(), socket, Side::client),
+      accepted_at(owner.worker().now()) {}
+
+void ClientConnection::abort(Error reason) noexcept {
+  stream.abort(reason);
+  server_side.cancel(reason);
+}
+
+ProxyWorker::ProxyWorker(Worker& worker, std::uint32_t workers,
+                         std::shared_ptr<const Snapshot> snapshot, stats::Registry& registry,
+                         LogRing& access_log)
+    : worker_(worker),
+      snapshot_(std::move(snapshot)),
+      cells_(registry.worker(worker.index())),
+      access_log_(access_log) {
+  static constexpr http1::HeadLimits kResponseLimits;
+  for (const auto& backend : snapshot_->backends) {
+    backends_.push_back(
+        std::make_unique<backend::WorkerBackend>(worker, backend, workers, kResponseLimits));
+  }
+}
+
+ProxyWorker::~ProxyWorker() { WEIR_ASSERT(connections_.live() == 0); }
+
+void ProxyWorker::listen(const Listener& listener, std::uint16_t port, Socket& socket,
+                         std::uint32_t connections_max) {
+  listeners_.push_back(
+      std::make_unique<WorkerListener>(*this, listener, port, socket, connections_max));
+  listeners_.back()->start();
+}
+
+void ProxyWorker::start_connection(WorkerListener& listener, Fd fd,
+                                   const sockaddr_storage& peer) noexcept {
+  Socket& socket = worker_.reactor().adopt(std::move(fd));
+  ClientConnection& connection = connections_.make(*this, listener, socket, net::Address(peer));
+  open_.push_back(connection);
+  switch (listener.listener().protocol) {
+    case Protocol::http:
+      return scope_.spawn(&serve_http_connection, std::ref(connection));
+    case Protocol::tcp:
+      return scope_.spawn(&serve_tcp_connection, std::ref(connection));
+  }
+}
+
+void ProxyWorker::end_connection(ClientConnection& connection) noexcept {
+  connection.listener.cells().connections_closed.add();
+  connections_.destroy(connection);
+  for (auto& listener : listeners_) listener->on_room();
+}
+
+void ProxyWorker::drain() noexcept {
+  if (draining_) return;
+  draining_ = true;
+  for (auto& listener : listeners_) listener->stop();
+  for (auto& backend : backends_) backend->close_idle();
+  open_.for_each([](ClientConnection& connection) {
+    if (connection.phase == ClientConnection::Phase::idle) {
+      connection.abort(make_error(ErrorKind::shutting_down, Side::weir));
+    }
+  });
+}
+
+void ProxyWorker::abort_all() noexcept {
+  drain();
+  open_.for_each([](ClientConnection& connection) {
+    connection.abort(make_error(ErrorKind::shutting_down, Side::weir));
+  });
+}
+
+bool ProxyWorker::is_drained() const noexcept {
+  if (!draining_ || scope_.running() != 0) return false;
+  for (const auto& listener : listeners_) {
+    if (!listener->is_stopped()) return false;
+  }
+  return true;
+}
+
+void ProxyWorker::log_access(const Listener& listener, const stats::AccessRecord& record) noexcept {
+  // The first bytes say which of the log thread's files the line belongs to.
+  const std::uint32_t file = listener.access_log_index;
+  const std::span<char> room = access_log_.try_reserve(sizeof file + stats::kAccessRecordBytesMax);
+  if (room.empty()) return cells_.log_records_dropped.add();
+  std::memcpy(room.data(), &file, sizeof file);
+  access_log_.commit(sizeof file + stats::encode(record, room.subspan(sizeof file)));
+}
+
+std::string_view ProxyWorker::http_date() noexcept {
+  const auto now = std::chrono::floor<std::chrono::seconds>(worker_.reactor().wall_now());
+  const std::int64_t second = now.time_since_epoch().count();
+  if (second != date_second_) {
+    date_second_ = second;
+    const std::time_t time = second;
+    std::tm parts{};
+    ::gmtime_r(&time, &parts);
+    date_size_ = std::strftime(date_.data(), date_.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  }
+  return {date_.data(), date_size_};
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,107 @@
+#include "proxy/worker_listener.h"
+
+#include <cerrno>
+
+namespace weir::proxy {
+namespace {
+
+// How long accepting rests when the process has no descriptor left: nobody tells when there is one.
+constexpr Duration kRetryAfter = std::chrono::milliseconds(100);
+
+}  // namespace
+
+WorkerListener::Accept::Accept(WorkerListener& owner) noexcept
+    : AcceptOperation(
+          [](AcceptOperation& self, Fd connection, const sockaddr_storage& peer) noexcept {
+            static_cast<Accept&>(self).listener.on_accepted(std::move(connection), peer);
+          },
+          [](Operation& self) noexcept {
+            static_cast<Accept&>(self).listener.on_accept_end(self.os_error());
+          }),
+      listener(owner) {}
+
+WorkerListener::Retry::Retry(WorkerListener& owner) noexcept
+    : Timer([](Timer& self) noexcept { static_cast<Retry&>(self).listener.on_room(); }),
+      listener(owner) {}
+
+WorkerListener::Stop::Stop(WorkerListener& owner) noexcept
+    : Deferred([](Deferred& self) noexcept {
+        static_cast<Stop&>(self).listener.stop_when_queue_is_empty();
+      }),
+      listener(owner) {}
+
+WorkerListener::WorkerListener(ProxyWorker& worker, const Listener& listener, std::uint16_t port,
+                               Socket& socket, std::uint32_t connections_max) noexcept
+    : worker_(worker),
+      listener_(listener),
+      cells_(listener.stats->of(worker.worker().index())),
+      port_(port),
+      socket_(&socket),
+      connections_max_(connections_max),
+      accept_(*this),
+      retry_(*this),
+      stop_(*this) {}
+
+WorkerListener::~WorkerListener() {
+  if (socket_ != nullptr) close();
+}
+
+void WorkerListener::start() noexcept {
+  paused_ = false;
+  const Started started = worker_.worker().reactor().start_accept(*socket_, accept_);
+  if (started == Started::completed) on_accept_end(accept_.os_error());
+}
+
+void WorkerListener::stop() noexcept {
+  if (stopping_) return;
+  stopping_ = true;
+  accepted_this_turn_ = true;
+  worker_.worker().defer(stop_);
+}
+
+// A whole turn of the reactor lies between two calls, and a listening socket with a queue is
+// reported in it.
+void WorkerListener::stop_when_queue_is_empty() noexcept {
+  if (!accepted_this_turn_ || paused_) return close();
+  accepted_this_turn_ = false;
+  worker_.worker().defer(stop_);
+}
+
+void WorkerListener::close() noexcept {
+  paused_ = false;
+  retry_.disarm();
+  Reactor& reactor = worker_.worker().reactor();
+  if (accept_.is_pending()) reactor.cancel(*socket_, accept_);
+  reactor.close(*std::exchange(socket_, nullptr));
+}
+
+void WorkerListener::on_accepted(Fd connection, const sockaddr_storage& peer) noexcept {
+  cells_.connections.add();
+  accepted_this_turn_ = true;
+  worker_.start_connection(*this, std::move(connection), peer);
+  if (worker_.connections_open() >= connections_max_) {
+    pause();
+  }
+}
+
+void WorkerListener::on_accept_end(int os_error) noexcept {
+  if (os_error == ECANCELED) return;
+  worker_.cells().descriptors_exhausted.add();
+  pause();
+  retry_.arm(worker_.worker().timers(), worker_.worker().now() + kRetryAfter);
+}
+
+void WorkerListener::pause() noexcept {
+  if (paused_) return;
+  paused_ = true;
+  worker_.cells().accept_pauses.add();
+  if (accept_.is_pending()) worker_.worker().reactor().cancel(*socket_, accept_);
+}
+
+void WorkerListener::resume() noexcept {
+  if (worker_.connections_open() >= connections_max_) return;
+  retry_.disarm();
+  start();
+}
+
+}  // namespace weir::proxy
