@@ -6,6 +6,8 @@
 namespace weir::balance {
 namespace {
 
+constexpr std::size_t kBits = ServerSet::kWordBits;
+
 bool is_tried(const PickInput& input, ServerIndex server) noexcept {
   return std::ranges::find(input.tried, server) != input.tried.end();
 }
@@ -19,7 +21,6 @@ bool PickInput::allows(ServerIndex server) const noexcept {
 
 ServerIndex find_allowed(const ServerSet& members, const PickInput& input,
                          ServerIndex from) noexcept {
-  constexpr std::size_t kBits = ServerSet::kWordBits;
   if (members.words() == 0) return ServerIndex::none;
   const std::size_t start = to_number(from) % (members.words() * kBits);
   // The word of the start comes first without the bits before it, and last with them.

@@ -19,6 +19,7 @@ void* operator new(std::size_t bytes) {
   std::abort();
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
+// NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): it takes this for a second release.
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace weir::balance {
@@ -105,7 +106,7 @@ TEST_P(PickerContract, PicksTheSameFromTheSameStateAndInput) {
 }
 
 TEST_P(PickerContract, SpreadsByWeight) {
-  constexpr int kPicks = 50'000;
+  static constexpr int kPicks = 50'000;
   const ServerSpec servers[] = {{.weight = 5}, {.weight = 3}, {.weight = 2}, {.weight = 0}};
   const auto table = picker_->build(servers, ServerSet::all(4));
   const auto state = start(*table);
@@ -117,7 +118,7 @@ TEST_P(PickerContract, SpreadsByWeight) {
     picker_->on_release(*table, *state, picked);
   }
   for (int i = 0; i < 4; ++i) {
-    EXPECT_NEAR(counts[i], kPicks * servers[i].weight / 10, kPicks / 50);
+    EXPECT_NEAR(counts[i], kPicks * servers[i].weight / 10.0, kPicks / 50.0);
   }
 }
 

@@ -47,7 +47,8 @@ struct Groups {
   }
 };
 
-// Weights are divided by 2^shift, rounded, at least 1, and then by what divides them all.
+// There is a member. Weights are divided by 2^shift, rounded, at least 1, and then by what divides
+// them all.
 Groups group_by_weight(std::span<const ServerSpec> servers, const ServerSet& members,
                        unsigned shift) {
   std::map<std::uint32_t, std::vector<ServerIndex>> by_weight;
@@ -57,7 +58,7 @@ Groups group_by_weight(std::span<const ServerSpec> servers, const ServerSet& mem
     const std::uint32_t weight = std::max(1U, (servers[number].weight + half) >> shift);
     by_weight[weight].push_back(to_server(number));
   }
-  std::uint32_t divisor = 0;
+  std::uint32_t divisor = by_weight.begin()->first;
   for (const auto& [weight, group] : by_weight) divisor = std::gcd(divisor, weight);
   Groups result;
   for (auto& [weight, group] : by_weight) {
