@@ -68,6 +68,8 @@ def _is_function(head):
     before, paren, _ = head.partition("(")
     if not paren or ("=" in before and "operator" not in before):
         return False
+    if head.count("(") != head.count(")"):  # a default argument, `= {}`
+        return False
     # `X::X() : a_{1} {`: the first brace belongs to a_.
     return not _INITIALIZERS.search(head) or head[-1] in ")}"
 

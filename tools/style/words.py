@@ -54,7 +54,7 @@ def check_banned_words(tree):
                 continue
             for match in ban.pattern.finditer(source.code):
                 at = match.start() + len(match.group()) - len(match.group().lstrip())
-                yield Violation(source.path, line_of(source.code, at), f"{ban.word} (use {ban.instead})", ban.word)
+                yield Violation(source.path, line_of(source.code, at), f"'{ban.word}' (use {ban.instead})", ban.word)
 
 
 def check_unfinished(tree):
