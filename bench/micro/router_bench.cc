@@ -1,6 +1,7 @@
 // What a match costs, by the number of routes: hosts x 10 path prefixes, exact hosts or wildcards.
 //   clang++-19 -std=c++23 -O2 -DNDEBUG -DWEIR_ASSERTIONS=0 -Isrc bench/micro/router_bench.cc
-//     src/proxy/{host_pattern,route_table,router}.cc src/base/hash.cc -lbenchmark -lbenchmark_main
+//     src/proxy/{host_pattern,route_table,router}.cc src/protocol/http/path.cc src/base/hash.cc
+//     -lbenchmark -lbenchmark_main
 
 #include <benchmark/benchmark.h>
 

@@ -25,6 +25,8 @@ void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 namespace weir::balance {
 namespace {
 
+constexpr int kPicks = 50'000;
+
 class PickerContract : public testing::TestWithParam<PickerEntry> {
  protected:
   PickerContract() : picker_(GetParam().make()) {}
@@ -106,7 +108,6 @@ TEST_P(PickerContract, PicksTheSameFromTheSameStateAndInput) {
 }
 
 TEST_P(PickerContract, SpreadsByWeight) {
-  static constexpr int kPicks = 50'000;
   const ServerSpec servers[] = {{.weight = 5}, {.weight = 3}, {.weight = 2}, {.weight = 0}};
   const auto table = picker_->build(servers, ServerSet::all(4));
   const auto state = start(*table);

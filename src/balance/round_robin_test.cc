@@ -11,6 +11,8 @@
 namespace weir::balance {
 namespace {
 
+constexpr std::size_t kServers = 1000;
+
 std::vector<ServerSpec> specs_of(const std::vector<std::uint32_t>& weights) {
   std::vector<ServerSpec> servers(weights.size());
   for (std::size_t i = 0; i < weights.size(); ++i) servers[i].weight = weights[i];
@@ -164,7 +166,6 @@ TEST(RoundRobin, SharesTheTurnsOfAnExcludedServerAmongTheOthers) {
 }
 
 TEST(RoundRobin, FindsTheOneServerLeft) {
-  static constexpr std::size_t kServers = 1000;
   Rotation rotation(std::vector<std::uint32_t>(kServers, 1));
   ServerSet excluded = ServerSet::all(kServers);
   excluded.erase(to_server(777));
@@ -176,7 +177,6 @@ TEST(RoundRobin, FindsTheOneServerLeft) {
 }
 
 TEST(RoundRobin, SpreadsOverTheFewServersLeft) {
-  static constexpr std::size_t kServers = 1000;
   Rotation rotation(std::vector<std::uint32_t>(kServers, 1));
   ServerSet excluded = ServerSet::all(kServers);
   for (const std::size_t left : {10, 11, 500}) excluded.erase(to_server(left));

@@ -7,6 +7,9 @@ namespace {
 
 using Kind = HostPattern::Kind;
 
+constexpr auto kWildcard = "'*' stands for whole labels at the start or at the end only";
+constexpr auto kEmpty = "a label between two dots is empty";
+
 std::string normalized(std::string_view authority) {
   HostBuffer buffer;
   const auto host = normalize_host(authority, buffer);
@@ -78,8 +81,6 @@ TEST(HostPattern, ShowsWhatItWasReadFrom) {
 }
 
 TEST(HostPattern, SaysWhatIsWrong) {
-  static constexpr auto kWildcard = "'*' stands for whole labels at the start or at the end only";
-  static constexpr auto kEmpty = "a label between two dots is empty";
   EXPECT_EQ(problem_of("*example.com"), kWildcard);
   EXPECT_EQ(problem_of("a.*.example.com"), kWildcard);
   EXPECT_EQ(problem_of("*.example.*"), kWildcard);

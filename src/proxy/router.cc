@@ -3,15 +3,23 @@
 #include <algorithm>
 #include <optional>
 
+#include "protocol/http/path.h"
+
 namespace weir::proxy {
 namespace {
 
-// A label or segment that no configured pattern has: patterns have no control characters.
+// A label or segment that no configured pattern has: parsed ones have no control characters.
 constexpr char kUnnamed[] = "\x01";
 
 std::vector<HostPattern> hosts_of(const RouteSpec& route) {
   if (route.hosts.empty()) return {HostPattern{}};
   return route.hosts;
+}
+
+// As http::normalize_path leaves the paths of requests; as it is if that refuses it.
+std::string decode(const RoutePath& path) {
+  std::string buffer(path.text.size(), '\0');
+  return std::string(http::normalize_path(path.text, buffer).value_or(path.text));
 }
 
 std::vector<PathPattern> paths_of(const RouteSpec& route) {
@@ -20,16 +28,17 @@ std::vector<PathPattern> paths_of(const RouteSpec& route) {
   std::vector<PathPattern> patterns;
   patterns.reserve(route.paths.size() + 2 * route.path_prefixes.size());
   for (const RoutePath& path : route.paths) {
-    patterns.push_back({.kind = Kind::exact, .text = path.text});
+    patterns.push_back({.kind = Kind::exact, .text = decode(path)});
   }
-  for (const RoutePath& prefix : route.path_prefixes) {
-    if (prefix.text == "/") {
+  for (const RoutePath& path : route.path_prefixes) {
+    const std::string prefix = decode(path);
+    if (prefix == "/") {
       patterns.push_back({});
-    } else if (prefix.text.ends_with('/')) {
-      patterns.push_back({.kind = Kind::below, .text = prefix.text});
+    } else if (prefix.ends_with('/')) {
+      patterns.push_back({.kind = Kind::below, .text = prefix});
     } else {
-      patterns.push_back({.kind = Kind::exact, .text = prefix.text});
-      patterns.push_back({.kind = Kind::below, .text = prefix.text + '/'});
+      patterns.push_back({.kind = Kind::exact, .text = prefix});
+      patterns.push_back({.kind = Kind::below, .text = prefix + '/'});
     }
   }
   return patterns;
@@ -85,23 +94,15 @@ std::optional<RouteIndex> find_shadow(const Router& router, const RouteSpec& rou
 
 std::expected<void, std::string> parse_scalar(std::string_view text, RoutePath& out) {
   if (!text.starts_with('/')) return std::unexpected("a path starts with '/'");
-  const auto is_control = [](char c) { return (c >= 0 && c <= ' ') || c == 0x7f; };
-  if (std::ranges::any_of(text, is_control)) {
-    return std::unexpected("white space and control characters are written as %20 and so on");
-  }
   if (text.contains('?') || text.contains('#')) {
     return std::unexpected("a path has no query and no fragment");
   }
-  if (text.contains("//")) {
-    return std::unexpected("repeated slashes never match: request paths are normalised first");
-  }
-  for (std::string_view rest = text; !rest.empty();) {
-    rest.remove_prefix(1);
-    const std::string_view segment = rest.substr(0, rest.find('/'));
-    if (segment == "." || segment == "..") {
-      return std::unexpected("'.' and '..' never match: request paths are normalised first");
-    }
-    rest.remove_prefix(segment.size());
+  std::string buffer(text.size(), '\0');
+  const auto decoded = http::normalize_path(text, buffer);
+  if (!decoded) return std::unexpected("an escape is malformed, or '..' climbs above the root");
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; };
+  if (std::ranges::any_of(*decoded, is_control)) {
+    return std::unexpected("a path has no control characters");
   }
   out.text = text;
   return {};

@@ -16,10 +16,10 @@
 
 namespace weir::proxy {
 
-// A path or a path prefix as a route names it. It starts with '/', and is one that a normalised
-// request path can be: no empty, "." or ".." segment, no query.
+// A path or a path prefix as a route names it, without query. It is normalised as the paths of
+// requests are (protocol/http/path.h) before they are compared: "/a%20b" and "/a b" are the same.
 struct RoutePath {
-  std::string text = {};
+  std::string text = {};  // as written
 
   friend bool operator==(const RoutePath&, const RoutePath&) = default;
 };
@@ -35,17 +35,16 @@ constexpr config::ScalarInfo scalar_info(std::type_identity<RoutePath>) {
 // host. No path and no prefix: any path.
 struct RouteSpec {
   std::vector<HostPattern> hosts = {};
-  std::vector<RoutePath> paths = {};  // the whole path, byte for byte
+  std::vector<RoutePath> paths = {};  // the whole path
   // Whole segments: /users is /users and all below /users/, not /usersx. With a slash at its end
   // only what is below: /users/ is /users/ and /users/x, not /users. The prefix / is every path,
-  // even the
-  // "*" of OPTIONS.
+  // even the "*" of OPTIONS.
   std::vector<RoutePath> path_prefixes = {};
 };
 
 struct RouteInput {
   std::string_view host;  // from normalize_host
-  std::string_view path;  // normalised, without query
+  std::string_view path;  // from http::normalize_path
 };
 
 // Immutable. Any number of workers may share one.
