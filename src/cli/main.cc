@@ -1,6 +1,54 @@
-#include <cstdio>
+// The command line: arguments, and calls into app/.
 
-int main() {
-  std::puts("weir " WEIR_VERSION);
-  return 0;
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+
+#include "app/commands.h"
+
+int main(int argc, char** argv) {
+  CLI::App cli{"Weir: a load balancer for every layer", "weir"};
+  cli.require_subcommand(1);
+  int status = 0;
+
+  std::string file;
+  weir::app::QuickStart quick;
+  CLI::App* run = cli.add_subcommand("run", "Serve traffic in the foreground");
+  auto* config = run->add_option("-c,--config", file, "Configuration file (YAML)");
+  auto* listen =
+      run->add_option("--listen", quick.listen, "Without a file: where to listen, as :8080");
+  run->add_option("--to", quick.to, "Without a file: servers, as 127.0.0.1:9001,127.0.0.1:9002")
+      ->delimiter(',')
+      ->needs(listen);
+  run->add_option("--protocol", quick.protocol, "Without a file: http (default) or tcp")
+      ->needs(listen);
+  config->excludes(listen);
+  run->callback([&] {
+    status = file.empty() ? weir::app::run_quick_start(quick) : weir::app::run_file(file);
+  });
+
+  CLI::App* check = cli.add_subcommand("check", "Print every problem of a configuration");
+  check->add_option("-c,--config", file, "Configuration file (YAML)")->required();
+  check->callback([&] { status = weir::app::check_file(file); });
+
+  std::string page;
+  cli.add_subcommand("schema", "Print the JSON Schema of the configuration")->callback([&] {
+    status = weir::app::print_schema();
+  });
+  CLI::App* reference = cli.add_subcommand("reference", "Print a page of the reference");
+  reference->add_option("page", page, "config, metrics or errors")->required();
+  reference->callback([&] { status = weir::app::print_reference(page); });
+
+  std::string demo_listen = "127.0.0.1:8080";
+  CLI::App* demo = cli.add_subcommand("demo", "Three embedded servers and a load balancer");
+  demo->add_option("--listen", demo_listen, "Where the load balancer listens")
+      ->capture_default_str();
+  demo->callback([&] { status = weir::app::run_demo(demo_listen); });
+
+  cli.add_subcommand("version", "Print the versions of Weir and its libraries")->callback([&] {
+    status = weir::app::print_version();
+  });
+
+  CLI11_PARSE(cli, argc, argv);
+  return status;
 }

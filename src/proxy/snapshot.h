@@ -21,6 +21,8 @@ struct Listener {
   Listener(const ListenerSettings& settings, std::vector<BackendIndex> backends,
            stats::Registry& registry);
 
+  static constexpr std::uint32_t kNoAccessLog = 0xffffffff;
+
   std::string name;
   net::Address address;
   Protocol protocol;
@@ -30,10 +32,8 @@ struct Listener {
   ListenerTimeouts timeouts;
   ListenerLimits limits;
   AccessLogSettings access_log;
-  std::uint32_t access_log_index = 0;  // of the log thread's files; kNoAccessLog: off
+  std::uint32_t access_log_index = kNoAccessLog;  // of the log thread's files
   std::shared_ptr<const stats::ListenerStats> stats;
-
-  static constexpr std::uint32_t kNoAccessLog = 0xffffffff;
 };
 
 struct Snapshot {

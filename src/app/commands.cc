@@ -1,0 +1,131 @@
+#include "app/commands.h"
+
+#include <fmt/format.h>
+
+#include "app/compile.h"
+#include "app/process.h"
+#include "config/reference.h"
+#include "config/schema.h"
+#include "stats/metrics.h"
+
+namespace weir::app {
+namespace {
+
+constexpr std::string_view kTitle = "Weir configuration";
+
+int refuse(const std::string& message) {
+  fmt::print(stderr, "error: {}\n", message);
+  return 1;
+}
+
+// Prints the problems, if any; the settings are good if there is no error.
+Settings load(const std::string& path, config::Problems& problems) {
+  const config::Document document = config::load_document(path, problems);
+  Settings settings = load_settings(document, problems);
+  if (!problems.is_empty()) fmt::print(stderr, "{}", config::print(problems, document));
+  return settings;
+}
+
+// The configuration that a quick start stands for.
+std::expected<Settings, std::string> settings_of(const QuickStart& quick) {
+  const auto listen = net::Address::parse(quick.listen);
+  if (!listen) {
+    return std::unexpected("--listen " + quick.listen + " is no address; expected " +
+                           std::string(scalar_info(std::type_identity<net::Address>()).example));
+  }
+  if (quick.to.empty()) return std::unexpected("--to names no server");
+  Settings settings;
+  proxy::ListenerSettings listener;
+  listener.name = std::string("main");
+  listener.address = *listen;
+  listener.backend = std::string("main");
+  if (quick.protocol != "http" && quick.protocol != "tcp") {
+    return std::unexpected("--protocol " + quick.protocol + ": expected http or tcp");
+  }
+  listener.protocol = quick.protocol == "tcp" ? proxy::Protocol::tcp : proxy::Protocol::http;
+  backend::BackendSettings backend;
+  backend.name = std::string("main");
+  for (const std::string& to : quick.to) {
+    backend::ServerSettings server;
+    server.name = to;
+    if (const auto parsed = parse_scalar(to, server.address); !parsed) {
+      return std::unexpected(
+          "--to " + to + " is no address; expected " +
+          std::string(scalar_info(std::type_identity<net::ServerAddress>()).example));
+    }
+    backend.servers.push_back(std::move(server));
+  }
+  settings.listeners.push_back(std::move(listener));
+  settings.backends.push_back(std::move(backend));
+  return settings;
+}
+
+std::string errors_reference() {
+  std::string page =
+      "# Errors\n\nThe reason word stands in the access log, in metrics (label `reason`) and on "
+      "the "
+      "error page.\n\n| reason | status | gRPC status | another server is tried | meaning |\n"
+      "| --- | --- | --- | --- | --- |\n";
+  for (int kind = 1; kind < static_cast<int>(ErrorKind::count_); ++kind) {
+    const ErrorKindRow& row = row_of(static_cast<ErrorKind>(kind));
+    page +=
+        fmt::format("| `{}` | {} | {} | {} | {} |\n", row.word,
+                    row.http_status == 0 ? "none" : std::to_string(row.http_status),
+                    row.grpc_status, row.retryable == Retryable::yes ? "yes" : "no", row.sentence);
+  }
+  return page;
+}
+
+}  // namespace
+
+int run_file(const std::string& path) {
+  config::Problems problems;
+  const Settings settings = load(path, problems);
+  return problems.has_errors() ? 1 : run_process(settings);
+}
+
+int run_quick_start(const QuickStart& quick) {
+  if (quick.listen.empty()) {
+    return refuse("nothing to run: name a file with -c FILE, or --listen ADDRESS --to ADDRESS,...");
+  }
+  const auto settings = settings_of(quick);
+  return settings ? run_process(*settings) : refuse(settings.error());
+}
+
+int run_demo(const std::string& listen) {
+  static_cast<void>(listen);
+  return 1;
+}
+
+int check_file(const std::string& path) {
+  config::Problems problems;
+  load(path, problems);
+  if (problems.has_errors()) return 1;
+  fmt::print("{}: ok\n", path);
+  return 0;
+}
+
+int print_schema() {
+  fmt::print("{}\n", config::json_schema(config::description_of<Settings>(), kTitle));
+  return 0;
+}
+
+int print_reference(const std::string& page) {
+  if (page == "config") {
+    fmt::print("{}", config::reference_page(config::description_of<Settings>(), kTitle));
+  } else if (page == "metrics") {
+    fmt::print("{}", stats::metrics_reference());
+  } else if (page == "errors") {
+    fmt::print("{}", errors_reference());
+  } else {
+    return refuse("no page '" + page + "': expected config, metrics or errors");
+  }
+  return 0;
+}
+
+int print_version() {
+  fmt::print("weir {}\n", WEIR_VERSION);
+  return 0;
+}
+
+}  // namespace weir::app

@@ -1,0 +1,25 @@
+#pragma once
+// What the command line asks for. Each gives the exit status.
+
+#include <string>
+#include <vector>
+
+namespace weir::app {
+
+// A load balancer without a file.
+struct QuickStart {
+  std::string listen;
+  std::vector<std::string> to;
+  std::string protocol = "http";
+};
+
+int run_file(const std::string& path);
+int run_quick_start(const QuickStart& quick);
+int run_demo(const std::string& listen);
+int check_file(const std::string& path);
+int print_schema();
+// page: config, metrics or errors.
+int print_reference(const std::string& page);
+int print_version();
+
+}  // namespace weir::app

@@ -1,0 +1,145 @@
+#include "app/compile.h"
+
+#include <algorithm>
+#include <map>
+
+#include "config/reader.h"
+#include "config/text.h"
+
+namespace weir::app {
+namespace {
+
+using config::Located;
+using config::Problems;
+using config::quote;
+
+// Reports every name that was there before.
+class Names {
+ public:
+  Names(std::string_view kind, Problems& problems) : kind_(kind), problems_(problems) {}
+
+  void add(const Located<std::string>& name) {
+    const auto [first, is_new] = first_.try_emplace(*name, name.position);
+    if (is_new) return;
+    problems_.error(name.position, "duplicate " + std::string(kind_) + " " + quote(*name) +
+                                       "; the first one is in line " +
+                                       std::to_string(first->second.line));
+  }
+
+  void refer(const Located<std::string>& name) {
+    if (first_.contains(*name)) return;
+    config::Nearest nearest(*name);
+    for (const auto& [known, position] : first_) nearest.consider(known);
+    problems_.error(name.position,
+                    "unknown " + std::string(kind_) + " " + quote(*name) + nearest.hint());
+  }
+
+ private:
+  std::string_view kind_;
+  Problems& problems_;
+  std::map<std::string, config::Position, std::less<>> first_;
+};
+
+void check_routes(const proxy::ListenerSettings& listener, Problems& problems) {
+  std::vector<proxy::RouteSpec> specs;
+  for (const auto& route : listener.routes) {
+    specs.push_back({route.match.host, route.match.path, route.match.path_prefix});
+  }
+  for (const auto& [route, shadowed_by] : proxy::find_unreachable(specs)) {
+    const auto& by = listener.routes[static_cast<std::size_t>(shadowed_by)];
+    problems.error(
+        listener.routes[static_cast<std::size_t>(route)].position,
+        "unreachable route: everything it matches is taken by earlier routes, such as the "
+        "one in line " +
+            std::to_string(by.position.line));
+  }
+}
+
+void check_listener(const proxy::ListenerSettings& listener, Names& backends, Problems& problems) {
+  const bool has_backend = listener.backend.position.line != 0;
+  const bool has_routes = !listener.routes.empty();
+  if (has_backend) backends.refer(listener.backend);
+  if (listener.protocol == proxy::Protocol::tcp && has_routes) {
+    problems.error(listener.routes.front().position,
+                   "a listener with protocol: tcp makes no content decisions: it has a 'backend' "
+                   "and no 'routes' (protocol: http has routes)");
+    return;
+  }
+  if (has_backend && has_routes) {
+    problems.error(listener.backend.position,
+                   "a listener has either 'backend' or 'routes'; for what no other route takes, "
+                   "add a last route without 'match'");
+  }
+  if (!has_backend && !has_routes) {
+    problems.error(listener.position,
+                   "listener " + quote(*listener.name) + " has neither 'backend' nor 'routes'");
+  }
+  for (const auto& route : listener.routes) backends.refer(route.backend);
+  check_routes(listener, problems);
+}
+
+void check_addresses(const Settings& settings, Problems& problems) {
+  std::map<std::string, config::Position> taken;
+  if (settings.admin && settings.admin->address->port() != 0) {
+    taken.emplace(settings.admin->address->to_string(), settings.admin->address.position);
+  }
+  for (const auto& listener : settings.listeners) {
+    if (listener.address->port() == 0 && !listener.address->is_unix()) continue;
+    const auto [first, is_new] =
+        taken.try_emplace(listener.address->to_string(), listener.address.position);
+    if (is_new) continue;
+    problems.error(listener.address.position, "address " + first->first +
+                                                  " is taken already in line " +
+                                                  std::to_string(first->second.line));
+  }
+}
+
+void check_backend(const backend::BackendSettings& backend, Problems& problems) {
+  Names servers("server", problems);
+  for (const auto& server : backend.servers) servers.add(server.name);
+  const bool all_zero =
+      std::ranges::all_of(backend.servers, [](const auto& server) { return server.weight == 0; });
+  if (all_zero && !backend.servers.empty()) {
+    problems.warning(backend.name.position,
+                     "no server of backend " + quote(*backend.name) + " has a weight above 0");
+  }
+}
+
+}  // namespace
+
+Settings load_settings(const config::Document& document, Problems& problems) {
+  Settings settings;
+  if (problems.has_errors()) return settings;
+  config::read(document.root, settings, problems);
+  Names listeners("listener", problems);
+  Names backends("backend", problems);
+  for (const auto& backend : settings.backends) {
+    backends.add(backend.name);
+    check_backend(backend, problems);
+  }
+  for (const auto& listener : settings.listeners) {
+    listeners.add(listener.name);
+    check_listener(listener, backends, problems);
+  }
+  check_addresses(settings, problems);
+  return settings;
+}
+
+proxy::Snapshot compile(const Settings& settings, stats::Registry& registry) {
+  proxy::Snapshot snapshot;
+  std::map<std::string_view, proxy::BackendIndex> indices;
+  for (const auto& backend : settings.backends) {
+    indices.emplace(*backend.name, proxy::BackendIndex(snapshot.backends.size()));
+    snapshot.backends.push_back(std::make_shared<backend::Backend>(backend, registry));
+  }
+  for (const auto& listener : settings.listeners) {
+    std::vector<proxy::BackendIndex> backends;
+    for (const auto& route : listener.routes) backends.push_back(indices.at(*route.backend));
+    if (listener.routes.empty()) backends.push_back(indices.at(*listener.backend));
+    snapshot.listeners.push_back(
+        std::make_shared<proxy::Listener>(listener, std::move(backends), registry));
+  }
+  return snapshot;
+}
+
+}  // namespace weir::app

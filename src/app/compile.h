@@ -1,0 +1,21 @@
+#pragma once
+// From a configuration to a snapshot: what no single folder can check (references, duplicates, what
+// shadows what), and the compilation. Jobs thread or start; may allocate and take its time.
+
+#include <memory>
+
+#include "app/settings.h"
+#include "config/node.h"
+#include "config/problem.h"
+#include "proxy/snapshot.h"
+
+namespace weir::app {
+
+// Reads, and checks all that can be checked without a running process. The settings are to be used
+// only if `problems` has no error.
+Settings load_settings(const config::Document& document, config::Problems& problems);
+
+// The settings are free of errors.
+proxy::Snapshot compile(const Settings& settings, stats::Registry& registry);
+
+}  // namespace weir::app

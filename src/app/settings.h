@@ -1,0 +1,80 @@
+#pragma once
+// The whole of a configuration: what the folders below describe, put together.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/backend_settings.h"
+#include "base/byte_count.h"
+#include "config/description.h"
+#include "net/address.h"
+#include "proxy/listener_settings.h"
+
+namespace weir::app {
+
+using namespace std::chrono_literals;
+
+// `auto` (count 0) is one for each CPU that the process may use.
+struct WorkerCount {
+  std::uint32_t count = 0;
+};
+inline constexpr std::uint32_t kWorkersMax = 1024;
+std::expected<void, std::string> parse_scalar(std::string_view text, WorkerCount& out);
+std::string print_scalar(WorkerCount value);
+constexpr config::ScalarInfo scalar_info(std::type_identity<WorkerCount>) {
+  return {"auto or a number from 1 to 1024", "auto",
+          R"("oneOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 1024}])",
+          config::Quotes::allowed};
+}
+
+struct AdminSettings {
+  config::Located<net::Address> address{*net::Address::parse("127.0.0.1:9900")};
+};
+
+template <class V>
+void describe(V& v, AdminSettings& s) {
+  v.field("address", s.address,
+          "Where /metrics and /health are served. The default being taken is a warning.");
+}
+
+struct ProcessTimeouts {
+  Duration shutdown = 30s;
+};
+
+template <class V>
+void describe(V& v, ProcessTimeouts& s) {
+  v.field("shutdown", s.shutdown,
+          "How long exchanges and tunnels may go on after SIGTERM before they are cut.")
+      .range(0s, 24h);
+}
+
+struct Settings {
+  std::optional<AdminSettings> admin;
+  WorkerCount workers;
+  std::optional<std::uint32_t> worker_connections;
+  ByteCount worker_buffers{std::uint64_t{256} << 20};
+  ProcessTimeouts timeouts;
+  std::vector<proxy::ListenerSettings> listeners;
+  std::vector<backend::BackendSettings> backends;
+};
+
+template <class V>
+void describe(V& v, Settings& s) {
+  v.field("admin", s.admin, "The admin API.");
+  v.field("workers", s.workers,
+          "Worker threads; `auto` is one for each CPU that the process may use (affinity and the "
+          "cgroup's quota).");
+  v.field(
+       "worker_connections", s.worker_connections,
+       "Client connections of one worker at a time; more wait in the kernel's queue. Without it, "
+       "what the limit of open files allows.")
+      .range(1, 1'000'000);
+  v.field("worker_buffers", s.worker_buffers, "Memory of one worker for bytes on their way.")
+      .range(ByteCount{1 << 20}, ByteCount{std::uint64_t{64} << 30});
+  v.field("timeouts", s.timeouts, "How long the process may take.");
+  v.field("listeners", s.listeners, "Where clients connect to.").required().size(1, 10'000);
+  v.field("backends", s.backends, "Who answers.").required().size(1, 100'000);
+}
+
+}  // namespace weir::app

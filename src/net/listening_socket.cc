@@ -1,0 +1,96 @@
+#include "net/listening_socket.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+namespace weir::net {
+namespace {
+
+constexpr int kBacklog = 65535;  // the kernel caps it at net.core.somaxconn
+
+std::unexpected<std::string> explain(const Address& address, int os_error) {
+  const std::string port = std::to_string(address.port());
+  std::string text = "cannot listen on " + address.to_string() + ": ";
+  switch (os_error) {
+    case EADDRINUSE:
+      text +=
+          "the address is in use by another program; see which with 'ss -ltnp sport = :" + port +
+          "', stop it or choose another port";
+      break;
+    case EACCES:
+      text +=
+          "no permission; ports below 1024 need root or CAP_NET_BIND_SERVICE "
+          "(setcap cap_net_bind_service=+ep weir), or choose a higher port";
+      break;
+    case EADDRNOTAVAIL:
+      text += "no interface of this machine has that address; see 'ip addr'";
+      break;
+    case EMFILE:
+    case ENFILE:
+      text += "no file descriptor is left; raise the limit with 'ulimit -n'";
+      break;
+    default:
+      text += std::strerror(os_error);
+  }
+  return std::unexpected(text);
+}
+
+void set_option(int fd, int level, int option, int value) {
+  ::setsockopt(fd, level, option, &value, sizeof value);
+}
+
+Fd make_socket(const Address& address) {
+  Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.is_open() || address.is_unix()) return fd;
+  set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);  // accepted sockets inherit it
+  if (address.family() == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  return fd;
+}
+
+bool bind_to(int fd, const Address& address) {
+  return ::bind(fd, address.view().address, address.view().length) == 0;
+}
+
+Address local_address(int fd) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length);
+  return Address(storage);
+}
+
+}  // namespace
+
+std::expected<ListeningSockets, std::string> open_listening_sockets(const Address& address,
+                                                                    std::size_t count) {
+  ListeningSockets opened;
+  opened.address = address;
+  for (std::size_t i = 0; i < count; ++i) {
+    Fd fd;
+    if (i > 0 && address.is_unix()) {
+      fd = Fd(::fcntl(opened.sockets.front().get(), F_DUPFD_CLOEXEC, 0));
+      if (!fd.is_open()) return explain(address, errno);
+      opened.sockets.push_back(std::move(fd));
+      continue;
+    }
+    fd = make_socket(address);
+    if (!fd.is_open()) return explain(address, errno);
+    // The first bind is made without SO_REUSEPORT: with it, a second process of the same user would
+    // share the port without a word.
+    if (i > 0) set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
+    if (!bind_to(fd.get(), opened.address)) return explain(opened.address, errno);
+    if (i == 0) {
+      if (count > 1 && !address.is_unix()) set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
+      if (!address.is_unix()) opened.address = local_address(fd.get());
+    }
+    if (::listen(fd.get(), kBacklog) != 0) return explain(opened.address, errno);
+    opened.sockets.push_back(std::move(fd));
+  }
+  return opened;
+}
+
+}  // namespace weir::net

@@ -1,0 +1,24 @@
+#pragma once
+// Opens listening sockets. At start, not on a worker.
+
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "net/address.h"
+
+namespace weir::net {
+
+struct ListeningSockets {
+  std::vector<Fd> sockets;  // non-blocking, one for each worker
+  Address address;          // with the port that the kernel chose, if 0 was asked for
+};
+
+// `count` sockets that listen on one address, between which the kernel spreads connections. A port
+// that is taken, be it by another Weir of the same user, is an error. The error is a sentence with
+// a remedy.
+std::expected<ListeningSockets, std::string> open_listening_sockets(const Address& address,
+                                                                    std::size_t count);
+
+}  // namespace weir::net
