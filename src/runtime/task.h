@@ -39,7 +39,7 @@ struct TaskPromiseBase : FramePromise {
 
 template <class T>
 struct TaskPromise : TaskPromiseBase {
-  template <class U>
+  template <class U = T>
   void return_value(U&& result) {
     value.emplace(std::forward<U>(result));
   }

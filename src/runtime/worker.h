@@ -53,6 +53,7 @@ class Worker {
     if (mailbox_.post(message)) reactor_->wake();
   }
 
+  // Must not be deferred already.
   void defer(Deferred& deferred) noexcept { deferred_.push_back(deferred); }
 
   // Lets everything else that is ready have its turn: for loops that may not wait otherwise.
@@ -74,7 +75,7 @@ class Worker {
 
   // One turn of the loop: messages, what completed, timers, what was deferred.
   void turn() noexcept;
-  // Turns until stop_running() was called.
+  // Turns until stop_running() was called, on this thread.
   void run() noexcept;
   void stop_running() noexcept { running_ = false; }
 
