@@ -1,0 +1,128 @@
+"""Programs under test: started, watched line by line, and ended whatever happens."""
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+DEADLINE_S = 20  # that any one wait may take
+
+
+def wait_until(condition, what, seconds=DEADLINE_S):
+    """The first true value of condition(), asked again and again: the only place that polls."""
+    pause = threading.Event()
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        pause.wait(0.01)
+
+
+class Lines:
+    """What a program writes to one of its pipes, line by line."""
+
+    def __init__(self, pipe):
+        self._lines = []
+        self._is_over = False
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, args=(pipe,), daemon=True)
+        self._reader.start()
+
+    def _read(self, pipe):
+        for line in pipe:
+            with self._changed:
+                self._lines.append(line.decode(errors="backslashreplace").rstrip("\n"))
+                self._changed.notify_all()
+        pipe.close()
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+
+    def wait_for(self, pattern, seconds=DEADLINE_S):
+        """The match in the first line that has one."""
+        end = time.monotonic() + seconds
+        seen = 0
+        with self._changed:
+            while True:
+                for line in self._lines[seen:]:
+                    match = re.search(pattern, line)
+                    if match:
+                        return match
+                seen = len(self._lines)
+                left = end - time.monotonic()
+                if self._is_over or left <= 0:
+                    why = "the program ended" if self._is_over else f"{seconds} s passed"
+                    raise AssertionError(f"{why} before {pattern!r}:\n" + "\n".join(self._lines))
+                self._changed.wait(left)
+
+    def find_all(self, pattern):
+        with self._changed:
+            return [match for match in (re.search(pattern, line) for line in self._lines) if match]
+
+    def text(self):
+        with self._changed:
+            return "".join(line + "\n" for line in self._lines)
+
+    def whole_text(self):
+        """Everything, once the program has closed the pipe."""
+        self._reader.join(DEADLINE_S)
+        return self.text()
+
+
+class Process:
+    """A running program. It dies with the test run, even if that is killed.
+
+    `user`: whom to run it as. `files`: its limit of file descriptors.
+    """
+
+    def __init__(self, command, *, cwd=None, env=None, user=None, files=None):
+        wrapper = ["setpriv", "--pdeathsig", "KILL"]
+        if user is not None:
+            wrapper += ["--reuid", user, "--regid", user, "--clear-groups"]
+        wrapper.append("--")
+        if files is not None:
+            wrapper += ["prlimit", f"--nofile={files}:{files}"]
+        self._process = subprocess.Popen(
+            [*wrapper, *map(str, command)], cwd=cwd, env=env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.pid = self._process.pid
+        self.stdout = Lines(self._process.stdout)
+        self.stderr = Lines(self._process.stderr)
+
+    def is_running(self):
+        return self._process.poll() is None
+
+    def send_signal(self, number):
+        self._process.send_signal(number)
+
+    def wait(self, seconds=DEADLINE_S):
+        """The exit code."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {seconds} s:\n{self.stderr.text()}") from None
+
+    def kill(self):
+        if self.is_running():
+            self._process.kill()
+            self._process.wait(DEADLINE_S)
+
+    def stop(self, number=signal.SIGTERM, seconds=DEADLINE_S):
+        """Ends it politely; the exit code."""
+        if self.is_running():
+            self.send_signal(number)
+        try:
+            return self.wait(seconds)
+        finally:
+            self.kill()
+
+
+def run(command, *, seconds=60, **options):
+    """A finished program: returncode, stdout and stderr as text."""
+    assert shutil.which(str(command[0])), f"{command[0]} is not installed (scripts/install-deps)"
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True,
+                          timeout=seconds, check=False, **options)
