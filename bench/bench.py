@@ -91,11 +91,15 @@ listen l
 """
 WEIR = """
 workers: 1
-admin: {{ address: 127.0.0.1:0 }}
+admin: {{ address: "127.0.0.1:0" }}
 listeners:
-  - {{ name: l, address: {host}:{port}, protocol: {mode}, backend: o, access_log: off }}
+  - name: l
+    address: "{host}:{port}"
+    protocol: {mode}
+    backend: o
+    access_log: {{ format: off }}
 backends:
-  - {{ name: o, servers: [ {{ name: s, address: {origin_host}:{origin_port} }} ] }}
+  - {{ name: o, servers: [ {{ name: s, address: "{origin_host}:{origin_port}" }} ] }}
 """
 
 
