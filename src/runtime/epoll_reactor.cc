@@ -28,6 +28,7 @@ class EpollReactor::EpollSocket final : public Socket {
   bool writable = true;     // not known to be full; likewise
   bool peer_ended = false;  // a FIN or an error has been seen: reading never blocks again
   bool hung_up = false;     // both directions are over
+  int send_error = 0;       // the errno that a send was told, 0 if none
   bool watch_any = false;   // the watch is for any event, not for a hang-up alone
 };
 
@@ -315,7 +316,14 @@ IoCount EpollReactor::try_receive(Socket& socket, std::span<char> into) noexcept
     receiving.readable = false;
     return IoCount::would_block();
   }
-  if (count == 0) receiving.peer_ended = true;
+  if (count == 0) {
+    // The kernel tells of a reset once. A send that was told leaves an end to the receive, and what
+    // lasts until the end would be taken for whole. (EPIPE is not about this direction.)
+    if (receiving.send_error != 0 && receiving.send_error != EPIPE) {
+      return IoCount::failed(receiving.send_error);
+    }
+    receiving.peer_ended = true;
+  }
   // A short read has drained the socket; what comes later makes a new edge. A FIN that was seen
   // already makes none, so it must still be read.
   if (static_cast<std::size_t>(count) < into.size()) receiving.readable = receiving.peer_ended;
@@ -337,7 +345,10 @@ IoCount EpollReactor::try_send(Socket& socket, std::span<const iovec> parts) noe
     }
   } while (count < 0 && errno == EINTR);
   if (count >= 0) return IoCount::of(static_cast<std::size_t>(count));
-  if (errno != EAGAIN) return IoCount::failed(errno);
+  if (errno != EAGAIN) {
+    sending.send_error = errno;
+    return IoCount::failed(errno);
+  }
   sending.writable = false;
   return IoCount::would_block();
 }

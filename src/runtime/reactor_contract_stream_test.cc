@@ -438,6 +438,19 @@ TEST_P(TcpContract, AResetIsReceivedAsEconnreset) {
   EXPECT_EQ(receive.os_error(), ECONNRESET);
 }
 
+// Linux tells of an error once, and of an end from then on: a body that lasts until the connection
+// ends would be taken for whole.
+TEST_P(TcpContract, AResetThatASendWasToldOfIsNotReceivedAsAnEnd) {
+  write_all(peer_, "half of a bo");
+  reset(peer_);
+  EXPECT_EQ(try_send("x").os_error(), ECONNRESET);
+  Receive receive;
+  do {
+    this->receive(receive);
+  } while (receive.os_error() == 0 && receive.received != 0);
+  EXPECT_EQ(receive.os_error(), ECONNRESET);
+}
+
 TEST_P(TcpContract, AResetEndsAWaitingSend) {
   const std::string text = pattern(16 << 20);
   Send send;
