@@ -1,0 +1,270 @@
+#include "admin/http_service.h"
+
+#include <array>
+#include <cerrno>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "base/arena.h"
+#include "net/http/http1_stream.h"
+#include "net/socket_stream.h"
+#include "protocol/http1/rule.h"
+
+namespace weir::admin {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr http1::HeadLimits kHeadLimits{.head_bytes = HttpService::kHeadBytesMax, .fields = 64};
+// Each for the whole of it, so that nobody holds a connection by going slowly.
+constexpr Duration kHeadTimeout = 10s;
+constexpr Duration kBodyTimeout = 10s;
+constexpr Duration kAnswerTimeout = 30s;
+constexpr Duration kIdleTimeout = 75s;
+constexpr Duration kLingerTimeout = 2s;
+constexpr std::size_t kLingerBytesMax = std::size_t{64} << 10;
+// How long accepting rests when the process has no descriptor left: nobody tells when there is one.
+constexpr Duration kRetryAfter = 100ms;
+
+// RFC 9110 5.6.7.
+std::string http_date(WallTime now) {
+  const auto second = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch();
+  return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::time_t{second.count()}));
+}
+
+HttpAnswer answer_to(const Error& error) {
+  const std::uint16_t status = row_of(error.kind).http_status;
+  HttpAnswer answer;
+  answer.status = status;
+  answer.body = fmt::format("{} {}\n", status, http::reason_phrase(status));
+  const http1::Rule rule = http1::find_rule(error);
+  if (rule != http1::Rule::none) answer.body.append(http1::row_of(rule).sentence).append("\n");
+  return answer;
+}
+
+}  // namespace
+
+// One client: requests one after the other, until somebody wants to close.
+class HttpService::Connection : public Link {
+ public:
+  Connection(HttpService& service, Socket& socket) noexcept
+      : service_(service),
+        worker_(service.worker_),
+        stream_(worker_, socket, Side::client),
+        http_(worker_, stream_, kHeadLimits) {
+    service_.open_.push_back(*this);
+  }
+
+  Task<void> serve();
+  bool is_idle() const noexcept { return idle_; }
+  void abort() noexcept { stream_.abort(make_error(ErrorKind::shutting_down, Side::weir)); }
+
+ private:
+  enum class Next : std::uint8_t { request, linger, close };
+  Task<Next> serve_request();
+  Task<Result<void>> receive(http::RequestHead& request, Arena& arena);
+  Task<Result<void>> drop_body(const http::BodyLength& body);
+  Task<Result<void>> send(const HttpAnswer& answer, http::Method method);
+  Task<void> linger();
+
+  HttpService& service_;
+  Worker& worker_;
+  net::SocketStream stream_;
+  net::Http1ClientSide http_;
+  bool idle_ = false;
+};
+
+Task<void> HttpService::Connection::serve() {
+  Duration wait = kHeadTimeout;
+  for (;;) {
+    idle_ = true;
+    if (!co_await http_.request_begun(worker_.now() + wait)) co_return;
+    idle_ = false;
+    switch (co_await serve_request()) {
+      case Next::request:
+        break;
+      case Next::linger:
+        co_await linger();
+        co_return;
+      case Next::close:
+        co_return;
+    }
+    wait = kIdleTimeout;
+  }
+}
+
+Task<HttpService::Connection::Next> HttpService::Connection::serve_request() {
+  Arena arena(worker_.buffers());
+  http::RequestHead request;
+  const Result<void> received = co_await receive(request, arena);
+  HttpAnswer answer;
+  if (received) {
+    answer = co_await service_.handler_.answer(request);
+  } else {
+    if (row_of(received.error().kind).http_status == 0) co_return Next::close;
+    answer = answer_to(received.error());
+  }
+  const http::Method method = received ? request.method : http::Method::get;
+  if (!co_await send(answer, method)) co_return Next::close;
+  if (received && http_.is_reusable() && !service_.stopping_) {
+    http_.finish_exchange();
+    co_return Next::request;
+  }
+  const bool may_have_more = !received || !http_.is_body_read() || http_.has_pipelined();
+  co_return may_have_more ? Next::linger : Next::close;
+}
+
+Task<Result<void>> HttpService::Connection::receive(http::RequestHead& request, Arena& arena) {
+  WEIR_CO_TRY(co_await http_.read_head(request, arena, worker_.now() + kHeadTimeout));
+  // Whoever waits for 100 is answered instead (RFC 9110 10.1.1).
+  if (request.fields.find(http::FieldId::expect) != nullptr) co_return Result<void>();
+  co_return co_await drop_body(request.body);
+}
+
+Task<Result<void>> HttpService::Connection::drop_body(const http::BodyLength& body) {
+  if (body.framing == http::Framing::length && body.bytes > kBodyBytesMax) {
+    co_return fail(ErrorKind::body_too_large, Side::client);
+  }
+  const TimePoint deadline = worker_.now() + kBodyTimeout;
+  for (std::size_t dropped = 0; !http_.is_body_read();) {
+    const net::BodyRead read = http_.try_read_body(worker_.shared_buffer());
+    switch (read.status) {
+      case net::BodyRead::Status::failed:
+        co_return fail(read.error);
+      case net::BodyRead::Status::would_block: {
+        const auto readable = co_await stream_.readable(deadline);
+        if (readable) break;
+        if (readable.error().kind != ErrorKind::timeout) co_return fail(readable.error());
+        co_return fail(ErrorKind::client_body_timeout, Side::client);
+      }
+      case net::BodyRead::Status::data:
+        dropped += read.data.size();
+        if (dropped > kBodyBytesMax) co_return fail(ErrorKind::body_too_large, Side::client);
+    }
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> HttpService::Connection::send(const HttpAnswer& answer, http::Method method) {
+  const std::string date = http_date(worker_.reactor().wall_now());
+  std::array<http::Field, 4> fields;
+  http::ResponseHead head;
+  head.status = answer.status;
+  head.reason = http::reason_phrase(answer.status);
+  head.fields = http::FieldList(fields);
+  head.body = {http::Framing::length, answer.body.size()};
+  const auto add = [&head](std::string_view name, std::string_view value) {
+    const bool added = head.fields.add({.name = name, .value = value});
+    WEIR_ASSERT(added);
+    static_cast<void>(added);
+  };
+  add("Date", date);
+  add("Content-Type", answer.content_type);
+  add("Cache-Control", "no-store");
+  if (!answer.allow.empty()) add("Allow", answer.allow);
+  if (!http_.is_body_read() || service_.stopping_) head.persistence = http::Persistence::close;
+
+  const TimePoint deadline = worker_.now() + kAnswerTimeout;
+  if (method == http::Method::head) {
+    co_return co_await http_.write_head(head, net::BodyFollows::no, deadline);
+  }
+  WEIR_CO_TRY(co_await http_.write_head(head, net::BodyFollows::yes, deadline));
+  for (std::string_view rest = answer.body;;) {
+    const net::BodyWrite written = http_.try_write_body(rest, net::BodyEnd::last);
+    if (written.status == net::BodyWrite::Status::done) co_return Result<void>();
+    if (written.status == net::BodyWrite::Status::failed) co_return fail(written.error);
+    rest.remove_prefix(written.taken);
+    WEIR_CO_TRY(co_await stream_.writable(deadline));
+  }
+}
+
+// A close with unread bytes in the socket is a reset, which may destroy the answer on its way (RFC
+// 9112 9.6): shuts the writing side, and reads and drops for a while.
+Task<void> HttpService::Connection::linger() {
+  const TimePoint deadline = worker_.now() + kLingerTimeout;
+  stream_.shutdown_write();
+  for (std::size_t dropped = 0; dropped < kLingerBytesMax;) {
+    const IoCount count = stream_.try_receive(worker_.shared_buffer().first(kLingerBytesMax));
+    if (count.is_would_block()) {
+      if (!co_await stream_.readable(deadline)) co_return;
+    } else if (count.is_failure() || count.bytes() == 0) {
+      co_return;
+    } else {
+      dropped += count.bytes();
+    }
+  }
+}
+
+HttpService::Accept::Accept(HttpService& owner) noexcept
+    : AcceptOperation(
+          [](AcceptOperation& self, Fd connection, const sockaddr_storage&) noexcept {
+            static_cast<Accept&>(self).service.on_accepted(std::move(connection));
+          },
+          [](Operation& self) noexcept {
+            static_cast<Accept&>(self).service.on_accept_end(self.os_error());
+          }),
+      service(owner) {}
+
+HttpService::Retry::Retry(HttpService& owner) noexcept
+    : Timer([](Timer& self) noexcept { static_cast<Retry&>(self).service.on_room(); }),
+      service(owner) {}
+
+HttpService::HttpService(Worker& worker, HttpHandler& handler) noexcept
+    : worker_(worker), handler_(handler), accept_(*this), retry_(*this) {}
+
+HttpService::~HttpService() { WEIR_ASSERT(is_stopped()); }
+
+void HttpService::listen(Socket& socket) noexcept {
+  WEIR_ASSERT(socket_ == nullptr && !stopping_);
+  socket_ = &socket;
+  start_accepting();
+}
+
+void HttpService::start_accepting() noexcept {
+  const Started started = worker_.reactor().start_accept(*socket_, accept_);
+  if (started == Started::completed) on_accept_end(accept_.os_error());
+}
+
+void HttpService::on_accepted(Fd connection) noexcept {
+  scope_.spawn(&serve_connection, std::ref(*this),
+               std::ref(worker_.reactor().adopt(std::move(connection))));
+  if (scope_.running() >= kConnectionsMax) worker_.reactor().cancel(*socket_, accept_);
+}
+
+void HttpService::on_accept_end(int os_error) noexcept {
+  if (os_error != ECANCELED) retry_.arm(worker_.timers(), worker_.now() + kRetryAfter);
+}
+
+void HttpService::on_room() noexcept {
+  if (socket_ == nullptr || accept_.is_pending()) return;
+  retry_.disarm();
+  start_accepting();
+}
+
+Task<void> HttpService::serve_connection(HttpService& service, Socket& socket) {
+  {
+    Connection connection(service, socket);
+    co_await connection.serve();
+  }
+  service.on_room();
+}
+
+void HttpService::stop() noexcept {
+  if (stopping_) return;
+  stopping_ = true;
+  retry_.disarm();
+  if (socket_ != nullptr) {
+    if (accept_.is_pending()) worker_.reactor().cancel(*socket_, accept_);
+    worker_.reactor().close(*std::exchange(socket_, nullptr));
+  }
+  open_.for_each([](Connection& connection) {
+    if (connection.is_idle()) connection.abort();
+  });
+}
+
+void HttpService::abort() noexcept {
+  stop();
+  open_.for_each([](Connection& connection) { connection.abort(); });
+}
+
+}  // namespace weir::admin
