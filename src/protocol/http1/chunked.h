@@ -29,7 +29,7 @@ struct ChunkedResult {
   Error error;               // bad_request_body; a reader of responses says bad_response_body
 };
 
-// One body. It may be fed in any pieces; none may be empty but the caller's last.
+// One body, fed in any pieces. Once it ended or failed, nothing more is consumed.
 class ChunkedDecoder {
  public:
   ChunkedResult feed(std::string_view in WEIR_LIFETIMEBOUND) noexcept;
