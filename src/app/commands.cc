@@ -3,14 +3,17 @@
 #include <fmt/format.h>
 
 #include "app/compile.h"
+#include "app/demo_servers.h"
 #include "app/process.h"
 #include "config/reference.h"
 #include "config/schema.h"
+#include "net/listening_socket.h"
 #include "stats/metrics.h"
 
 namespace weir::app {
 namespace {
 
+constexpr std::string_view kDemoAddress = "127.0.0.1:8080";
 constexpr std::string_view kTitle = "Weir configuration";
 
 int refuse(const std::string& message) {
@@ -93,8 +96,31 @@ int run_quick_start(const QuickStart& quick) {
 }
 
 int run_demo(const std::string& listen) {
-  static_cast<void>(listen);
-  return 1;
+  const auto servers = DemoServers::start(3);
+  if (!servers) return refuse(servers.error());
+  QuickStart quick;
+  quick.listen = listen.empty() ? std::string(kDemoAddress) : listen;
+  if (listen.empty() && !net::open_listening_sockets(*net::Address::parse(kDemoAddress), 1)) {
+    fmt::print(stderr, "{} is taken: any free port will do\n", kDemoAddress);
+    quick.listen = "127.0.0.1:0";
+  }
+  for (const net::Address& address : (*servers)->addresses())
+    quick.to.push_back(address.to_string());
+  auto settings = settings_of(quick);
+  if (!settings) return refuse(settings.error());
+  auto& backend = settings->backends.front();
+  backend.name = std::string("demo");
+  settings->listeners.front().backend = std::string("demo");
+  for (std::size_t i = 0; i < backend.servers.size(); ++i) {
+    backend.servers[i].name = "demo-" + std::to_string(i + 1);
+  }
+  settings->workers.count = 1;  // so that the three take exact turns
+  return run_process(*settings, [](const net::Address& listener) {
+    fmt::print(stderr,
+               "\nThree demo servers take turns behind Weir. Try it, in another terminal:\n\n"
+               "    curl http://{}/\n\nCtrl-C stops.\n",
+               listener.to_string());
+  });
 }
 
 int check_file(const std::string& path) {

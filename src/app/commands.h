@@ -15,6 +15,7 @@ struct QuickStart {
 
 int run_file(const std::string& path);
 int run_quick_start(const QuickStart& quick);
+// listen: empty for 127.0.0.1:8080, or any free port if that is taken.
 int run_demo(const std::string& listen);
 int check_file(const std::string& path);
 int print_schema();

@@ -11,6 +11,7 @@
 
 #include "app/access_log_writer.h"
 #include "app/compile.h"
+#include "app/control_thread.h"
 #include "app/cpus.h"
 #include "app/worker_thread.h"
 #include "net/listening_socket.h"
@@ -24,6 +25,7 @@ using Problem = std::unexpected<std::string>;
 constexpr std::uint64_t kDescriptorsReserved = 128;
 // One for the client, one for the server.
 constexpr std::uint64_t kDescriptorsPerConnection = 2;
+constexpr std::size_t kControlBufferBytes = std::size_t{64} << 20;
 constexpr std::uint32_t kConnectionsDefaultMax = 1'000'000;
 
 void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
@@ -55,11 +57,12 @@ class Process {
 
   // Everything that can fail. Nothing serves yet.
   std::expected<void, std::string> prepare();
-  void serve();
+  void serve(void (*ready)(const net::Address&));
 
  private:
   std::expected<std::uint32_t, std::string> connections_per_worker() const;
   std::expected<void, std::string> open_listeners();
+  std::expected<void, std::string> open_admin();
   std::expected<void, std::string> make_workers(std::uint32_t connections_max);
   bool all_over() const;
   void stop();
@@ -70,7 +73,9 @@ class Process {
   AccessLogWriter access_log_;
   std::shared_ptr<proxy::Snapshot> snapshot_;
   std::vector<net::ListeningSockets> sockets_;  // by listener
+  std::optional<net::ListeningSockets> admin_;
   std::vector<std::unique_ptr<WorkerThread>> threads_;
+  std::unique_ptr<ControlThread> control_;
 };
 
 std::expected<void, std::string> Process::prepare() {
@@ -84,6 +89,7 @@ std::expected<void, std::string> Process::prepare() {
     listener->access_log_index = *index;
   }
   if (const auto opened = open_listeners(); !opened) return opened;
+  if (const auto opened = open_admin(); !opened) return opened;
   return make_workers(*connections_max);
 }
 
@@ -120,6 +126,20 @@ std::expected<void, std::string> Process::open_listeners() {
   return {};
 }
 
+// An address that somebody wrote has to be had; without the default one Weir serves all the same.
+std::expected<void, std::string> Process::open_admin() {
+  const AdminSettings admin = settings_.admin.value_or(AdminSettings());
+  auto opened = net::open_listening_sockets(*admin.address, 1);
+  if (opened) {
+    admin_ = std::move(*opened);
+    return {};
+  }
+  const bool is_written = admin.address.position.line != 0;
+  if (is_written) return Problem("admin: " + opened.error());
+  say("warning: no admin API: " + opened.error());
+  return {};
+}
+
 std::expected<void, std::string> Process::make_workers(std::uint32_t connections_max) {
   std::random_device seed;
   for (std::uint32_t index = 0; index < workers_; ++index) {
@@ -140,21 +160,28 @@ std::expected<void, std::string> Process::make_workers(std::uint32_t connections
     }
     threads_.push_back(std::make_unique<WorkerThread>(std::move(*worker), std::move(share)));
   }
+  auto worker = Worker::make(workers_, kControlBufferBytes, seed());
+  if (!worker) return Problem("cannot make the control thread: no file descriptor is left");
+  control_ = std::make_unique<ControlThread>(std::move(*worker), threads_, snapshot_, registry_);
   return {};
 }
 
-void Process::serve() {
+void Process::serve(void (*ready)(const net::Address&)) {
   std::latch listening(workers_);
   access_log_.start();
   for (auto& thread : threads_) thread->start(listening);
   listening.wait();
+  control_->start(admin_ ? std::move(admin_->sockets.front()) : Fd());
+  control_->set_ready();
   for (std::size_t i = 0; i < sockets_.size(); ++i) {
     const proxy::Listener& listener = *snapshot_->listeners[i];
     const bool is_http = listener.protocol == proxy::Protocol::http;
     say(fmt::format("listening on {}://{} (listener {})", is_http ? "http" : "tcp",
                     sockets_[i].address.to_string(), listener.name));
   }
+  if (admin_) say("admin on http://" + admin_->address.to_string());
   say("ready");
+  if (ready != nullptr) ready(sockets_.front().address);
   const sigset_t signals = stop_signals();
   int signal = 0;
   ::sigwait(&signals, &signal);
@@ -170,6 +197,7 @@ void Process::stop() {
   say(fmt::format(
       "stopping: no new connections; exchanges have {} s to finish",
       std::chrono::duration_cast<std::chrono::seconds>(settings_.timeouts.shutdown).count()));
+  control_->begin_shutdown();
   for (auto& thread : threads_) thread->drain();
   const auto cut_at = Clock::now() + settings_.timeouts.shutdown;
   const sigset_t signals = stop_signals();
@@ -182,6 +210,8 @@ void Process::stop() {
     say("cutting what is left");
     for (auto& thread : threads_) thread->abort_all();
   }
+  control_->stop();
+  control_.reset();
   threads_.clear();
   access_log_.stop();
   say("stopped");
@@ -189,7 +219,7 @@ void Process::stop() {
 
 }  // namespace
 
-int run_process(const Settings& settings) {
+int run_process(const Settings& settings, void (*ready)(const net::Address& listener)) {
   const sigset_t signals = stop_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
@@ -198,7 +228,7 @@ int run_process(const Settings& settings) {
     say("error: " + prepared.error());
     return 1;
   }
-  process.serve();
+  process.serve(ready);
   return 0;
 }
 

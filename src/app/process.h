@@ -13,6 +13,7 @@ namespace weir::app {
 // what is left; a second signal ends at once. Prints where it listens, then `ready`, to stderr. The
 // exit status: 0, or 1 after a message when it could not start. Blocks those signals in the calling
 // thread for good.
-int run_process(const Settings& settings);
+// ready: told the first listener's address when all accept; may be null.
+int run_process(const Settings& settings, void (*ready)(const net::Address& listener) = nullptr);
 
 }  // namespace weir::app

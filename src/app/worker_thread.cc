@@ -4,7 +4,23 @@
 #include <pthread.h>
 #include <string>
 
+#include "proxy/http/exchange.h"
+#include "proxy/tcp/serve_tcp_connection.h"
+
 namespace weir::app {
+namespace {
+
+proxy::ProxyWorker::Serve serve_of(proxy::Protocol protocol) noexcept {
+  switch (protocol) {
+    case proxy::Protocol::http:
+      return &proxy::serve_http_connection;
+    case proxy::Protocol::tcp:
+      return &proxy::serve_tcp_connection;
+  }
+  return nullptr;
+}
+
+}  // namespace
 
 WorkerThread::WorkerThread(std::unique_ptr<Worker> worker, WorkerShare share)
     : worker_(std::move(worker)),
@@ -27,7 +43,7 @@ void WorkerThread::run(std::latch& listening) {
   proxy_ = std::make_unique<proxy::ProxyWorker>(*worker_, share_.workers, share_.snapshot,
                                                 *share_.registry, *share_.access_log);
   for (WorkerSocket& socket : share_.sockets) {
-    proxy_->listen(*socket.listener, socket.port,
+    proxy_->listen(*socket.listener, serve_of(socket.listener->protocol), socket.port,
                    worker_->reactor().adopt(std::move(socket.socket)), share_.connections_max);
   }
   listening.count_down();
@@ -37,19 +53,16 @@ void WorkerThread::run(std::latch& listening) {
   over_.store(true, std::memory_order_release);
 }
 
-void WorkerThread::ping() noexcept {
-  if (ping_pending_.exchange(true, std::memory_order_acq_rel)) return;
-  pinged_at_ = kNever;
+void WorkerThread::ping(TimePoint now) noexcept {
+  if (is_over() || ping_pending_.exchange(true, std::memory_order_acq_rel)) return;
+  pinged_at_ = now;
   worker_->post(ping_);
 }
 
-TimePoint WorkerThread::waiting_since(TimePoint now) noexcept {
-  if (!ping_pending_.load(std::memory_order_acquire)) {
-    pinged_at_ = kNever;
-  } else if (pinged_at_ == kNever) {
-    pinged_at_ = now;
-  }
-  return pinged_at_;
+bool WorkerThread::is_stuck(TimePoint now) const noexcept {
+  constexpr Duration kPatience = std::chrono::seconds(5);
+  return ping_pending_.load(std::memory_order_acquire) && !is_over() &&
+         now - pinged_at_ > kPatience;
 }
 
 void WorkerThread::Ping::deliver() noexcept {

@@ -44,10 +44,11 @@ class WorkerThread {
   // After drain(), when the last connection has ended. Any thread.
   bool is_over() const noexcept { return over_.load(std::memory_order_acquire); }
 
-  // Asks for a sign of life; at most one is on its way. Any one thread.
-  void ping() noexcept;
-  // Since when an unanswered ping waits; kNever if none does. The same thread.
-  TimePoint waiting_since(TimePoint now) noexcept;
+  std::uint32_t index() const noexcept { return worker_->index(); }
+  // Asks for a sign of life; at most one request is on its way. The control thread.
+  void ping(TimePoint now) noexcept;
+  // The worker has not answered for 5 s. The control thread.
+  bool is_stuck(TimePoint now) const noexcept;
 
  private:
   // A message that calls one function of the worker's proxy.
@@ -74,7 +75,7 @@ class WorkerThread {
   Order abort_;
   Ping ping_;
   std::atomic<bool> ping_pending_ = false;
-  TimePoint pinged_at_ = kNever;
+  TimePoint pinged_at_{};
   std::atomic<bool> over_ = false;
   std::thread thread_;
 };

@@ -39,10 +39,9 @@ int main(int argc, char** argv) {
   reference->add_option("page", page, "config, metrics or errors")->required();
   reference->callback([&] { status = weir::app::print_reference(page); });
 
-  std::string demo_listen = "127.0.0.1:8080";
+  std::string demo_listen;
   CLI::App* demo = cli.add_subcommand("demo", "Three embedded servers and a load balancer");
-  demo->add_option("--listen", demo_listen, "Where the load balancer listens")
-      ->capture_default_str();
+  demo->add_option("--listen", demo_listen, "Where to listen (127.0.0.1:8080 if it is free)");
   demo->callback([&] { status = weir::app::run_demo(demo_listen); });
 
   cli.add_subcommand("version", "Print the versions of Weir and its libraries")->callback([&] {

@@ -2,8 +2,6 @@
 
 #include <ctime>
 
-#include "proxy/http/exchange.h"
-#include "proxy/tcp/serve_tcp_connection.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
@@ -37,10 +35,10 @@ ProxyWorker::ProxyWorker(Worker& worker, std::uint32_t workers,
 
 ProxyWorker::~ProxyWorker() { WEIR_ASSERT(connections_.live() == 0); }
 
-void ProxyWorker::listen(const Listener& listener, std::uint16_t port, Socket& socket,
+void ProxyWorker::listen(const Listener& listener, Serve serve, std::uint16_t port, Socket& socket,
                          std::uint32_t connections_max) {
   listeners_.push_back(
-      std::make_unique<WorkerListener>(*this, listener, port, socket, connections_max));
+      std::make_unique<WorkerListener>(*this, listener, serve, port, socket, connections_max));
   listeners_.back()->start();
 }
 
@@ -49,12 +47,7 @@ void ProxyWorker::start_connection(WorkerListener& listener, Fd fd,
   Socket& socket = worker_.reactor().adopt(std::move(fd));
   ClientConnection& connection = connections_.make(*this, listener, socket, net::Address(peer));
   open_.push_back(connection);
-  switch (listener.listener().protocol) {
-    case Protocol::http:
-      return scope_.spawn(&serve_http_connection, std::ref(connection));
-    case Protocol::tcp:
-      return scope_.spawn(&serve_tcp_connection, std::ref(connection));
-  }
+  scope_.spawn(listener.serve(), std::ref(connection));
 }
 
 void ProxyWorker::end_connection(ClientConnection& connection) noexcept {

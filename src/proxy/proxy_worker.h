@@ -55,8 +55,11 @@ class ProxyWorker {
   }
   const Snapshot& snapshot() const noexcept { return *snapshot_; }
 
-  // Serves connections to a listening socket of this worker's reactor.
-  void listen(const Listener& listener, std::uint16_t port, Socket& socket,
+  // The task that serves one connection, by the listener's protocol. It ends with end_connection().
+  using Serve = Task<void> (*)(ClientConnection& connection);
+
+  // Serves connections to a listening socket of this worker's reactor, which is taken over.
+  void listen(const Listener& listener, Serve serve, std::uint16_t port, Socket& socket,
               std::uint32_t connections_max);
 
   // Stops accepting, ends idle connections, and has the others end after their exchange. The first

@@ -30,11 +30,13 @@ WorkerListener::Stop::Stop(WorkerListener& owner) noexcept
       }),
       listener(owner) {}
 
-WorkerListener::WorkerListener(ProxyWorker& worker, const Listener& listener, std::uint16_t port,
-                               Socket& socket, std::uint32_t connections_max) noexcept
+WorkerListener::WorkerListener(ProxyWorker& worker, const Listener& listener,
+                               ProxyWorker::Serve serve, std::uint16_t port, Socket& socket,
+                               std::uint32_t connections_max) noexcept
     : worker_(worker),
       listener_(listener),
       cells_(listener.stats->of(worker.worker().index())),
+      serve_(serve),
       port_(port),
       socket_(&socket),
       connections_max_(connections_max),

@@ -10,13 +10,14 @@ namespace weir::proxy {
 class WorkerListener {
  public:
   // The socket belongs to the worker's reactor and is taken over. port: that the socket has got.
-  WorkerListener(ProxyWorker& worker, const Listener& listener, std::uint16_t port, Socket& socket,
-                 std::uint32_t connections_max) noexcept;
+  WorkerListener(ProxyWorker& worker, const Listener& listener, ProxyWorker::Serve serve,
+                 std::uint16_t port, Socket& socket, std::uint32_t connections_max) noexcept;
   WorkerListener(const WorkerListener&) = delete;
   ~WorkerListener();
 
   const Listener& listener() const noexcept { return listener_; }
   stats::ListenerCells& cells() noexcept { return cells_; }
+  ProxyWorker::Serve serve() const noexcept { return serve_; }
   std::uint16_t port() const noexcept { return port_; }
 
   void start() noexcept;
@@ -51,6 +52,7 @@ class WorkerListener {
   ProxyWorker& worker_;
   const Listener& listener_;
   stats::ListenerCells& cells_;
+  ProxyWorker::Serve serve_;
   std::uint16_t port_;
   Socket* socket_;
   std::uint32_t connections_max_;
