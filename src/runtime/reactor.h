@@ -99,8 +99,8 @@ class AcceptOperation : public Operation {
 // What a poll waits for. Readable and writable may come when a try_ call still finds nothing, so
 // the answer to would-block is to poll again. A hang-up is the end of both directions: a reset, or
 // the peer's end after our own; its end alone is not one.
-// `any_event` completes on whatever happens to a socket that is at rest, perhaps without a cause; it
-// and hang_up share one place, beside a reader's and a writer's.
+// `any_event` completes on whatever happens to a socket that is at rest, perhaps without a cause;
+// it and hang_up share one place, beside a reader's and a writer's.
 enum class Readiness : std::uint8_t { readable, writable, hang_up, any_event };
 
 // What an immediate call came to: a count, "not now", or an errno. A receive of zero bytes is the

@@ -278,7 +278,7 @@ TEST_P(StreamContract, AWritablePollWaitsForRoom) {
 TEST_P(StreamContract, ACancelledPollEndsOnce) {
   fill_up();
   for (const Readiness readiness :
-       {Readiness::hang_up, Readiness::writable, Readiness::readable, Readiness::hang_up}) {
+       {Readiness::hang_up, Readiness::writable, Readiness::readable, Readiness::any_event}) {
     Wait wait;
     if (reactor_->start_poll(*socket_, readiness, wait) != Started::waiting) continue;
     cancel(*socket_, wait);
@@ -301,6 +301,30 @@ TEST_P(StreamContract, AHangUpIsTheEndOfBothDirections) {
   ASSERT_TRUE(finish(wait));
   EXPECT_EQ(wait.calls, 1);
   EXPECT_EQ(wait.os_error(), 0);
+}
+
+// How a pooled connection waits: its last answer was read, and nothing may come.
+TEST_P(StreamContract, AnyEventWaitsForBytesAndForAnEnd) {
+  std::vector<char> into(100);
+  Receive answer;
+  ASSERT_EQ(reactor_->start_receive(*socket_, answer), Started::waiting);
+  write_all(peer_, "answer");
+  ASSERT_TRUE(finish(answer));
+  for (const bool ends : {false, true}) {
+    Wait wait;
+    ASSERT_EQ(reactor_->start_poll(*socket_, Readiness::any_event, wait), Started::waiting);
+    turn_a_little();
+    ASSERT_TRUE(wait.is_pending());
+    if (ends) {
+      ASSERT_EQ(::shutdown(peer_.get(), SHUT_WR), 0);
+    } else {
+      write_all(peer_, "unasked");
+    }
+    ASSERT_TRUE(finish(wait));
+    EXPECT_EQ(wait.calls, 1);
+    EXPECT_EQ(wait.os_error(), 0);
+    EXPECT_EQ(reactor_->try_receive(*socket_, into).bytes(), ends ? 0u : 7u);
+  }
 }
 
 TEST_P(StreamContract, EachDirectionAndTheHangUpWaitOnTheirOwn) {
