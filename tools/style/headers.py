@@ -12,11 +12,11 @@ COMPILE = ["clang++-19", "-fsyntax-only", "-std=c++23", "-Isrc", "-DWEIR_ASSERTI
 CACHE = "build/style-cache"
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(<[^>]+>|"[^"]+")', re.MULTILINE)
-_HEAVY = re.compile(r"<(iostream|regex|functional)>")
+_HEAVY = re.compile(r"<(iostream|regex)>")
 _THIRD_PARTY = re.compile(
     r"<(yaml-cpp|openssl|fmt|rapidjson|nghttp[23]|ngtcp2|gnutls|CLI|re2|brotli|hiredis|bpf|hs|benchmark)/"
     r"|<(liburing|ares|zlib|zstd|maxminddb|pg_query)\.h>")
-_TEST_LIBRARY = re.compile(r"<(gtest|gmock)/")
+_FOR_TESTS = re.compile(r"<((gtest|gmock)/|functional>)")
 
 
 def check_header_includes(tree):
@@ -25,11 +25,10 @@ def check_header_includes(tree):
             continue
         for match in _INCLUDE.finditer(source.code):
             included, line = match.group(1), line_of(source.code, match.start())
-            if _HEAVY.match(included):
-                yield Violation(source.path, line, f"a header includes {included} (include it in the .cc)", included)
-            elif _THIRD_PARTY.match(included) or (_TEST_LIBRARY.match(included) and not source.is_test):
-                yield Violation(source.path, line, f"a header includes a library, {included} "
-                                "(wrap it in one .cc; its types stay there)", included)
+            if _HEAVY.match(included) or _THIRD_PARTY.match(included) \
+                    or (_FOR_TESTS.match(included) and not source.is_test):
+                yield Violation(source.path, line, f"a header includes {included} "
+                                "(include it in a .cc; a library is wrapped in one)", included)
 
 
 def check_header_self_contained(tree):

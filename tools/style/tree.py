@@ -23,7 +23,8 @@ class Source(NamedTuple):
 
     @property
     def is_test(self):
-        return self.path.endswith(("_test.cc", "_test.h"))
+        """A test, or what tests share."""
+        return re.search(r"_test(_\w+)?\.(h|cc)$", self.path) is not None
 
     @property
     def top(self):

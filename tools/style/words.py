@@ -21,7 +21,8 @@ def _outside(*folders):
 
 
 BANS = [
-    _ban("std::function", r"\bstd::(?:move_only_)?function\b", "a function pointer, a template in base/, an interface"),
+    _ban("std::function", r"\bstd::(?:move_only_)?function\b", "a function pointer, a template in base/, an interface",
+         lambda source: not source.is_test),
     _ban("std::regex", r"\bstd::(?:basic_)?regex\b", "RE2, in one .cc"),
     _ban("iostream", r"^[ \t]*#[ \t]*include[ \t]*<iostream>", "stdio, fmt in a .cc, or the log"),
     _ban("using-namespace", r"\busing\s+namespace\s+std\s*;", "qualified names"),
@@ -34,7 +35,7 @@ BANS = [
     _ban("simulated", r"\bif\s*\(\s*!?\s*simulated", "the interface that the simulation implements"),
 ]
 
-_UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b(?!\([^)]{10,}\))")
+_UNFINISHED = re.compile(r"(?://|/\*|^\s*\*).*?\b(TODO|FIXME|XXX)\b(?!\([^)]{10,}\))")
 _FOLDERS = {"utils", "util", "common", "impl", "interfaces", "helpers", "misc"}
 _CODE_IN_COMMENT = re.compile(
     r"""^\s*//[ ]?(?:                                               # further in, it is an example
