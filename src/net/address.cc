@@ -22,6 +22,7 @@ bool split(std::string_view text, Port needed, std::string_view& host, std::uint
     const std::size_t close = text.find(']');
     if (close == std::string_view::npos) return false;
     host = text.substr(1, close - 1);
+    if (!host.contains(':')) return false;  // brackets are for IPv6
     const std::string_view rest = text.substr(close + 1);
     if (rest.empty()) return needed == Port::optional;
     return rest.starts_with(':') && parse_port(rest.substr(1), port);
@@ -53,6 +54,7 @@ Address::Address(const sockaddr_storage& address) noexcept : storage_{} {
 }
 
 std::expected<Address, std::string> Address::parse_ip(std::string_view host, std::uint16_t port) {
+  if (host.contains('\0')) return std::unexpected(std::string());
   Address address;
   const std::string terminated(host);
   if (inet_pton(AF_INET, terminated.c_str(), &address.storage_.v4.sin_addr) == 1) {
@@ -77,6 +79,7 @@ std::expected<Address, std::string> Address::parse(std::string_view text) {
     Address address;
     address.storage_.unix_path = {};
     address.storage_.unix_path.sun_family = AF_UNIX;
+    if (path.contains('\0')) return std::unexpected(std::string());
     if (path.empty() || path.size() >= sizeof address.storage_.unix_path.sun_path) {
       return std::unexpected("the path of a unix socket has 1 to " +
                              std::to_string(sizeof address.storage_.unix_path.sun_path - 1) +

@@ -1,0 +1,267 @@
+#include "net/tunnel.h"
+
+#include <optional>
+
+#include "net/net_test_support.h"
+
+namespace weir::net {
+namespace {
+
+using test::Connection;
+using test::Peer;
+using test::TestWorker;
+using namespace std::chrono_literals;
+
+class TunnelTest : public testing::Test {
+ protected:
+  // Starts the tunnel; the streams are closed at its end, as by those who use it.
+  void start(Duration idle = 1h) {
+    scope_.spawn([this, idle]() -> Task<> {
+      {
+        Tunnel tunnel(*worker_, *client_.stream, *server_.stream, idle);
+        outcome_ = co_await tunnel.run();
+      }
+      client_.stream.reset();
+      server_.stream.reset();
+    });
+  }
+  [[nodiscard]] bool finish() {
+    return worker_.turn_until([&] { return outcome_.has_value(); });
+  }
+
+  TestWorker worker_;
+  Connection client_{*worker_, Side::client};
+  Connection server_{*worker_, Side::server};
+  Peer& client_peer_ = client_.peer;
+  Peer& server_peer_ = server_.peer;
+  Scope scope_;
+  std::optional<TunnelOutcome> outcome_;
+};
+
+TEST_F(TunnelTest, CarriesBytesBothWaysUntilBothSidesEnd) {
+  start();
+  client_peer_.send("question");
+  ASSERT_TRUE(worker_.turn_until([&] { return server_peer_.has("question"); }));
+  server_peer_.send("answer");
+  ASSERT_TRUE(worker_.turn_until([&] { return client_peer_.has("answer"); }));
+  client_peer_.shutdown_write();
+  server_peer_.shutdown_write();
+  ASSERT_TRUE(finish());
+  EXPECT_EQ(outcome_->bytes_from_client, 8u);
+  EXPECT_EQ(outcome_->bytes_from_server, 6u);
+  EXPECT_NE(outcome_->first_byte_from_server, TimePoint{});
+  EXPECT_EQ(outcome_->error, Error{});
+  EXPECT_TRUE(worker_.turn_until([&] { return client_peer_.is_over() && server_peer_.is_over(); }));
+  EXPECT_EQ(client_peer_.os_error + server_peer_.os_error, 0);
+}
+
+TEST_F(TunnelTest, EndsAtOnceWhenBothSidesHaveEndedBefore) {
+  client_peer_.shutdown_write();
+  server_peer_.shutdown_write();
+  // A moment for the ends to arrive, so that nothing has to be waited for.
+  worker_.turn_a_little();
+  start();
+  ASSERT_TRUE(finish());
+  EXPECT_EQ(outcome_->error, Error{});
+  EXPECT_EQ(outcome_->first_byte_from_server, TimePoint{});
+}
+
+TEST_F(TunnelTest, AClientsHalfCloseIsPassedOnAndTheAnswerStillComes) {
+  start();
+  client_peer_.send("all I have");
+  client_peer_.shutdown_write();
+  ASSERT_TRUE(worker_.turn_until([&] { return server_peer_.read().ended; }));
+  EXPECT_EQ(server_peer_.in, "all I have");
+  server_peer_.send("late answer");
+  ASSERT_TRUE(worker_.turn_until([&] { return client_peer_.has("late answer"); }));
+  EXPECT_FALSE(client_peer_.ended);
+  server_peer_.shutdown_write();
+  ASSERT_TRUE(finish());
+  EXPECT_EQ(outcome_->error, Error{});
+}
+
+TEST_F(TunnelTest, AServersHalfCloseIsPassedOnAndTheClientMayGoOn) {
+  start();
+  server_peer_.shutdown_write();
+  ASSERT_TRUE(worker_.turn_until([&] { return client_peer_.read().ended; }));
+  client_peer_.send("one more");
+  ASSERT_TRUE(worker_.turn_until([&] { return server_peer_.has("one more"); }));
+  EXPECT_FALSE(server_peer_.ended);
+  client_peer_.shutdown_write();
+  ASSERT_TRUE(finish());
+  EXPECT_EQ(outcome_->error, Error{});
+}
+
+TEST_F(TunnelTest, AHalfCloseComesBehindAllBytesThatWereKept) {
+  start();
+  const std::string body(std::size_t{16} << 20, 'b');
+  std::size_t sent = 0;
+  // Nobody reads at the server until everything stands still.
+  int still = 0;
+  ASSERT_TRUE(worker_.turn_until([&] {
+    const std::size_t count = client_peer_.try_send(std::string_view(body).substr(sent));
+    sent += count;
+    still = count == 0 ? still + 1 : 0;
+    return still > 20;
+  }));
+  ASSERT_LT(sent, body.size());
+  client_peer_.shutdown_write();
+  ASSERT_TRUE(worker_.turn_until([&] { return server_peer_.read().ended; }));
+  EXPECT_EQ(server_peer_.in, body.substr(0, sent));
+  server_peer_.shutdown_write();
+  ASSERT_TRUE(finish());
+  EXPECT_EQ(outcome_->bytes_from_client, sent);
+}
+
+TEST_F(TunnelTest, ASlowReaderCostsBoundedMemory) {
+  start();
+  constexpr std::size_t kBytes = std::size_t{100} << 20;
+  const std::string block(256 * 1024, 'x');
+  std::size_t sent = 0;
+  std::size_t received = 0;
+  std::size_t most = 0;
+  ASSERT_TRUE(worker_.turn_until([&] {
+    while (sent < kBytes) {
+      const std::size_t count =
+          server_peer_.try_send(std::string_view(block).substr(0, kBytes - sent));
+      sent += count;
+      if (count == 0) break;
+    }
+    client_peer_.in.clear();
+    received += client_peer_.read(100 * 1024).in.size();
+    most = std::max(most, worker_.buffer_bytes());
+    return received == kBytes;
+  }));
+  EXPECT_GT(most, 0u);
+  EXPECT_LE(most, BufferPool::kLargest);
+  EXPECT_EQ(worker_.buffer_bytes(), 0u);
+  client_peer_.shutdown_write();
+  server_peer_.shutdown_write();
+  ASSERT_TRUE(finish());
+  EXPECT_EQ(outcome_->bytes_from_server, kBytes);
+}
+
+TEST_F(TunnelTest, AClientsResetResetsTheServer) {
+  start();
+  client_peer_.send("x");
+  ASSERT_TRUE(worker_.turn_until([&] { return server_peer_.has("x"); }));
+  client_peer_.reset();
+  ASSERT_TRUE(finish());
+  EXPECT_EQ(outcome_->error.kind, ErrorKind::client_reset);
+  ASSERT_TRUE(worker_.turn_until([&] { return server_peer_.is_over(); }));
+  EXPECT_EQ(server_peer_.os_error, ECONNRESET);
+}
+
+TEST_F(TunnelTest, AServersResetResetsTheClient) {
+  start();
+  server_peer_.reset();
+  ASSERT_TRUE(finish());
+  EXPECT_EQ(outcome_->error.kind, ErrorKind::server_reset);
+  ASSERT_TRUE(worker_.turn_until([&] { return client_peer_.is_over(); }));
+  EXPECT_EQ(client_peer_.os_error, ECONNRESET);
+}
+
+TEST_F(TunnelTest, AResetWhileTheOtherSideIsFullIsPassedOn) {
+  start();
+  const std::string block(256 * 1024, 'x');
+  int still = 0;
+  ASSERT_TRUE(worker_.turn_until([&] {
+    still = server_peer_.try_send(block) == 0 ? still + 1 : 0;
+    return still > 20;
+  }));
+  client_peer_.reset();
+  ASSERT_TRUE(finish());
+  EXPECT_EQ(outcome_->error.kind, ErrorKind::client_reset);
+  EXPECT_EQ(worker_.buffer_bytes(), 0u);
+}
+
+TEST_F(TunnelTest, EndsWhenNothingMovesForTheIdleTime) {
+  const TimePoint started = worker_->now();
+  start(20ms);
+  ASSERT_TRUE(finish());
+  EXPECT_EQ(outcome_->error.kind, ErrorKind::tunnel_idle_timeout);
+  EXPECT_GE(worker_->now() - started, 20ms);
+}
+
+TEST_F(TunnelTest, BytesInOneDirectionKeepTheOtherAlive) {
+  start(40ms);
+  const TimePoint until = worker_->now() + 200ms;
+  ASSERT_TRUE(worker_.turn_until([&] {
+    client_peer_.send(".");
+    server_peer_.read();
+    return worker_->now() > until || outcome_.has_value();
+  }));
+  EXPECT_FALSE(outcome_.has_value());
+  const TimePoint stopped = worker_->now();
+  ASSERT_TRUE(finish());
+  EXPECT_EQ(outcome_->error.kind, ErrorKind::tunnel_idle_timeout);
+  EXPECT_GE(worker_->now() - stopped, 30ms);
+}
+
+TEST_F(TunnelTest, ASideThatNeverReadsIsIdleInTheEnd) {
+  start(50ms);
+  const std::string block(256 * 1024, 'x');
+  ASSERT_TRUE(worker_.turn_until([&] {
+    client_peer_.try_send(block);
+    return outcome_.has_value();
+  }));
+  EXPECT_EQ(outcome_->error.kind, ErrorKind::tunnel_idle_timeout);
+  EXPECT_EQ(worker_.buffer_bytes(), 0u);
+}
+
+// A half that has moved its share waits for the next turn: it holds no operation that an abort
+// could end.
+TEST_F(TunnelTest, AnEndWhileAHalfWaitsForItsTurnEndsItToo) {
+  const std::string block(std::size_t{4} << 20, 'x');
+  for (int round = 0; round < 20; ++round) {
+    TestWorker worker;
+    Connection client(*worker, Side::client);
+    Connection server(*worker, Side::server);
+    client.peer.try_send(block);
+    std::optional<TunnelOutcome> outcome;
+    Scope scope;
+    scope.spawn([&]() -> Task<> {
+      Tunnel tunnel(*worker, *client.stream, *server.stream, 1h);
+      outcome = co_await tunnel.run();
+    });
+    for (int turns = 0; turns < round; ++turns) {
+      client.peer.try_send(block);
+      server.peer.read();
+      server.peer.in.clear();
+      worker->turn();
+    }
+    server.peer.reset();
+    ASSERT_TRUE(worker.turn_until([&] { return outcome.has_value(); }));
+    EXPECT_EQ(outcome->error.kind, ErrorKind::server_reset);
+    EXPECT_EQ(worker.buffer_bytes(), 0u);
+  }
+}
+
+TEST_F(TunnelTest, AnAbortFromOutsideEndsIt) {
+  start();
+  const Error reason = make_error(ErrorKind::shutting_down, Side::weir);
+  client_.stream->abort(reason);
+  ASSERT_TRUE(finish());
+  EXPECT_EQ(outcome_->error, reason);
+}
+
+TEST_F(TunnelTest, WithoutABufferLeftAShortSendEndsTheTunnel) {
+  TestWorker poor(0);
+  Connection client(*poor, Side::client);
+  Connection server(*poor, Side::server);
+  std::optional<TunnelOutcome> outcome;
+  Scope scope;
+  scope.spawn([&]() -> Task<> {
+    Tunnel tunnel(*poor, *client.stream, *server.stream, 1h);
+    outcome = co_await tunnel.run();
+  });
+  const std::string block(256 * 1024, 'x');
+  ASSERT_TRUE(poor.turn_until([&] {
+    client.peer.try_send(block);
+    return outcome.has_value();
+  }));
+  EXPECT_EQ(outcome->error, make_error(ErrorKind::buffers_exhausted, Side::weir));
+}
+
+}  // namespace
+}  // namespace weir::net
