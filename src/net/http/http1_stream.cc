@@ -23,6 +23,12 @@ Error client_error(Error error) noexcept {
   return error;
 }
 
+// What a stream calls a timeout is one of `kind` here.
+Error exact_error(Error error, ErrorKind kind) noexcept {
+  if (error.kind == ErrorKind::timeout) error.kind = kind;
+  return error;
+}
+
 }  // namespace
 
 Task<Result<void>> Http1ClientSide::read_head(http::RequestHead& head, Arena& arena,
@@ -42,14 +48,9 @@ Task<Result<void>> Http1ClientSide::read_head(http::RequestHead& head, Arena& ar
       scanned = bytes.size();
     }
     const auto received = co_await reader_.receive_more(limits_.head_bytes, deadline);
-    if (!received) {
-      Error error = received.error();
-      if (error.kind == ErrorKind::timeout) error.kind = ErrorKind::client_head_timeout;
-      co_return fail(error);
-    }
+    if (!received) co_return fail(exact_error(received.error(), ErrorKind::client_head_timeout));
   }
   version_ = head.version;
-  method_ = head.method;
   persistence_ = head.persistence;
   co_return Result<void>();
 }
@@ -80,6 +81,7 @@ Task<Result<void>> Http1ClientSide::write_head(const http::ResponseHead& head, B
   if (follows == BodyFollows::yes) co_return Result<void>();
   const auto sent = co_await writer_.send_head(deadline);
   writer_.release_head();
+  if (!sent) co_return fail(exact_error(sent.error(), ErrorKind::client_write_timeout));
   co_return sent;
 }
 
@@ -95,6 +97,7 @@ Task<Result<void>> Http1ServerSide::write_head(const http::RequestHead& head, Bo
   if (follows == BodyFollows::yes) co_return Result<void>();
   const auto sent = co_await writer_.send_head(deadline);
   writer_.release_head();
+  if (!sent) co_return fail(exact_error(sent.error(), ErrorKind::server_write_timeout));
   co_return sent;
 }
 
@@ -124,11 +127,7 @@ Task<Result<void>> Http1ServerSide::read_head(http::ResponseHead& head, Arena& a
       scanned = bytes.size();
     }
     const auto received = co_await reader_.receive_more(limits_.head_bytes, deadline);
-    if (!received) {
-      Error error = received.error();
-      if (error.kind == ErrorKind::timeout) error.kind = ErrorKind::response_head_timeout;
-      co_return fail(error);
-    }
+    if (!received) co_return fail(exact_error(received.error(), ErrorKind::response_head_timeout));
   }
   if (head.status >= 200) persistence_ = head.persistence;
   co_return Result<void>();

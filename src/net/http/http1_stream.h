@@ -13,10 +13,7 @@ class Http1ClientSide final : public ClientSideStream {
  public:
   // The limits must outlive the stream.
   Http1ClientSide(Worker& worker, ByteStream& stream, const http1::HeadLimits& limits) noexcept
-      : stream_(stream),
-        limits_(limits),
-        reader_(worker, stream),
-        writer_(worker, stream) {}
+      : stream_(stream), limits_(limits), reader_(worker, stream), writer_(worker, stream) {}
 
   Task<Result<void>> read_head(http::RequestHead& head, Arena& arena, TimePoint deadline) override;
   Task<Result<void>> write_head(const http::ResponseHead& head, BodyFollows follows,
@@ -63,17 +60,13 @@ class Http1ClientSide final : public ClientSideStream {
   Http1Reader reader_;
   Http1Writer writer_;
   http::Version version_ = http::Version::http_1_1;  // of the client's last request
-  http::Method method_ = http::Method::get;
   http::Persistence persistence_ = http::Persistence::keep_alive;
 };
 
 class Http1ServerSide final : public ServerSideStream {
  public:
   Http1ServerSide(Worker& worker, ByteStream& stream, const http1::HeadLimits& limits) noexcept
-      : stream_(stream),
-        limits_(limits),
-        reader_(worker, stream),
-        writer_(worker, stream) {}
+      : stream_(stream), limits_(limits), reader_(worker, stream), writer_(worker, stream) {}
 
   Task<Result<void>> write_head(const http::RequestHead& head, BodyFollows follows,
                                 TimePoint deadline) override;

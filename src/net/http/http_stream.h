@@ -62,6 +62,11 @@ class HttpStream : public BodySource {
   // it left unsent goes first; with no data and `more` it only flushes.
   virtual BodyWrite try_write_body(std::string_view data, BodyEnd end) noexcept = 0;
   virtual Started start_body_writable(TimePoint deadline, Waiter& waiter) noexcept = 0;
+  auto body_writable(TimePoint deadline) noexcept {
+    return Wait([this, deadline](Waiter& waiter) noexcept {
+      return start_body_writable(deadline, waiter);
+    });
+  }
 
   // Whether the body read from this stream has been read to its end, or there is none.
   virtual bool is_body_read() const noexcept = 0;

@@ -72,25 +72,54 @@ Error exact_error(const BodyPump& pump, ErrorKind read_timeout, ErrorKind write_
   return error;
 }
 
+// What ends one part of an exchange makes the others fail as well: the cause is what came first.
+Error cause_of(const Exchange& x, Relay& relay, Error error) noexcept {
+  const net::CancelSlot& server_side = x.connection.server_side;
+  if (server_side.is_canceled()) return server_side.reason();
+  if (!relay.has_request_failed()) return error;
+  return exact_error(relay.request(), ErrorKind::client_body_timeout,
+                     ErrorKind::server_write_timeout);
+}
+
+// The response head is due timeouts.response_head after the end of the request, which may take its
+// time.
+TimePoint response_due(const Exchange& x, Relay& relay, TimePoint started) noexcept {
+  TimePoint request_end = started;
+  if (relay.request().is_started()) {
+    request_end = relay.request().is_over() ? relay.request().ended_at() : x.proxy.worker().now();
+  }
+  return request_end + x.backend->backend().settings().timeouts.response_head;
+}
+
 // Interim responses are passed on, but not to a client of HTTP/1.0 (RFC 9110 15.2).
-Task<Result<void>> read_final_head(Exchange& x, net::ServerSideStream& server, TimePoint deadline) {
-  for (;;) {
-    const auto read = co_await server.read_head(x.response, x.arena, deadline);
+Task<Result<void>> read_final_head(Exchange& x, net::ServerSideStream& server, Relay& relay,
+                                   TimePoint started) {
+  constexpr int kInterimMax = 32;
+  for (int interim = 0; interim <= kInterimMax;) {
+    const TimePoint due = response_due(x, relay, started);
+    const auto read = co_await server.read_head(x.response, x.arena, due);
     if (server.has_response_begun()) x.progress = Progress::response_begun;
-    if (!read) co_return read;
+    if (!read) {
+      const bool too_early = read.error().kind == ErrorKind::response_head_timeout &&
+                             response_due(x, relay, started) > x.proxy.worker().now();
+      if (too_early) continue;
+      co_return read;
+    }
     if (x.response.status >= 200) co_return Result<void>();
-    if (x.response.status == 101) co_return fail(ErrorKind::bad_response, Side::server);
+    if (x.response.status == 101) break;
+    ++interim;
     if (x.request.version == http::Version::http_1_0) continue;
     WEIR_CO_TRY(
         co_await x.client.write_head(x.response, net::BodyFollows::no,
                                      x.proxy.worker().now() + x.listener.timeouts.client_body));
   }
+  co_return fail(ErrorKind::bad_response, Side::server);
 }
 
 // The head is in x.response: passes it and the body on.
 Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStream& server) {
   http::ResponseHead head = x.response;
-  head.persistence = x.persistence;
+  head.persistence = x.proxy.is_draining() ? http::Persistence::close : x.persistence;
   const auto follows = server.is_body_read() ? net::BodyFollows::no : net::BodyFollows::yes;
   x.status = head.status;
   x.progress = Progress::answered;
@@ -116,7 +145,7 @@ Task<Result<void>> exchange_messages(Exchange& x, ServerConnection& connection, 
   // What a server said before it stopped listening is still its answer.
   const bool unwritten = !written && written.error().kind != ErrorKind::server_reset;
   if (unwritten) co_return written;
-  const auto read = co_await read_final_head(x, server, started + timeouts.response_head);
+  const auto read = co_await read_final_head(x, server, relay, started);
   if (!read) co_return fail(read.error());
   x.header_time = x.proxy.worker().now() - started;
   connection.pool.cells().response_head.record(x.header_time);
@@ -132,24 +161,19 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease) {
   x.progress = Progress::connecting;
   x.server = &lease.server();
   lease.cells().attempts.add();
+  const HangUpWatch watch(x);
   ServerConnection* connection = WEIR_CO_TRY(co_await x.backend->connect(
       lease, x.replay, x.connection.listener.port(), x.connection.server_side));
   x.reused = connection->reused ? stats::Reused::yes : stats::Reused::no;
   x.connect_time = worker.now() - started;
   ConnectionUse use(x, *connection);
-  const HangUpWatch watch(x);
   Relay relay(worker, x.client, connection->http, request_limits(x), response_limits(x));
   auto result = co_await exchange_messages(x, *connection, relay);
+  if (!result) result = fail(cause_of(x, relay, result.error()));
   co_await relay.stop_request();
   x.bytes_received = relay.request().bytes();
   lease.cells().bytes_sent.add(relay.request().bytes());
   lease.cells().bytes_received.add(relay.response().bytes());
-  const BodyPump& request = relay.request();
-  if (!result && request.is_over() && request.failed() != BodyPump::Failed::none &&
-      request.failed() != BodyPump::Failed::sink) {
-    co_return fail(
-        exact_error(request, ErrorKind::client_body_timeout, ErrorKind::server_write_timeout));
-  }
   if (result && connection->http.is_reusable()) use.mark_reusable();
   co_return result;
 }

@@ -42,6 +42,7 @@ Task<void> write_error_page(Exchange& x) {
   WEIR_ASSERT(added);
   static_cast<void>(added);
   head.body = {http::Framing::length, body.size()};
+  head.persistence = x.persistence;
   // A request that broke off, or whose end is not known, leaves nothing to go on with.
   if (!x.client.is_body_read() || row.http_status == 400 || row.http_status == 408 ||
       x.proxy.is_draining()) {
@@ -53,10 +54,13 @@ Task<void> write_error_page(Exchange& x) {
   const auto written = co_await x.client.write_head(
       head, with_body ? net::BodyFollows::yes : net::BodyFollows::no, deadline);
   if (!written || !with_body) co_return;
-  // Smaller than any socket's buffer: what does not fit at once belongs to a client that reads
-  // nothing.
-  const net::BodyWrite sent = x.client.try_write_body(body, net::BodyEnd::last);
-  x.bytes_sent = sent.taken;
+  for (;;) {
+    const net::BodyWrite sent =
+        x.client.try_write_body(body.substr(x.bytes_sent), net::BodyEnd::last);
+    x.bytes_sent += sent.taken;
+    if (sent.status != net::BodyWrite::Status::would_block) co_return;
+    if (!co_await x.client.body_writable(deadline)) co_return;
+  }
 }
 
 }  // namespace weir::proxy

@@ -9,8 +9,10 @@ using net::BodyEnd;
 using net::BodyRead;
 using net::BodyWrite;
 
-// What one pump may move before everything else has its turn.
+// What one pump may move before everything else has its turn, and in how many steps: chunks can be
+// made of little else than framing.
 constexpr std::size_t kTurnBytesMax = std::size_t{2} << 20;
+constexpr int kTurnStepsMax = 256;
 
 TimePoint deadline_after(TimePoint now, Duration limit) noexcept {
   return limit == Duration::max() ? kNever : now + limit;
@@ -36,11 +38,17 @@ void BodyPump::start() noexcept {
 
 void BodyPump::run() noexcept {
   const std::uint64_t until = bytes_ + kTurnBytesMax;
-  for (;;) {
+  for (int steps = 0; bytes_ < until && steps < kTurnStepsMax; ++steps) {
     const Step step = !pushing_ ? pull() : push_kept();
     if (step == Step::wait) return;
-    if (bytes_ >= until) return worker_.defer(*this);
   }
+  worker_.defer(*this);
+}
+
+void BodyPump::cancel_turn() noexcept {
+  if (!is_linked()) return;
+  unlink();
+  end(Failed::sink, make_error(ErrorKind::canceled, Side::weir));
 }
 
 BodyPump::Step BodyPump::pull() noexcept {
@@ -138,15 +146,14 @@ BodyPump::Step BodyPump::end(Failed failed, Error reason) noexcept {
   over_ = true;
   failed_ = failed;
   error_ = reason;
+  ended_at_ = worker_.now();
   kept_.release();
   owner_.on_pump_over(*this);
   return Step::wait;
 }
 
 void Relay::on_pump_over(BodyPump& pump) noexcept {
-  const bool client_failed = &pump == &request_ && pump.failed() != BodyPump::Failed::none &&
-                             pump.failed() != BodyPump::Failed::sink;
-  if (client_failed) server_.reset(pump.failure());
+  if (&pump == &request_ && has_request_failed()) server_.reset(pump.failure());
   if (awaited_ == &pump) {
     awaited_ = nullptr;
     std::exchange(task_, nullptr).resume();

@@ -37,8 +37,11 @@ class BodyPump final : private net::Waiter, private Deferred {
 
   // Moves what can be moved at once. The pump may be over when this returns.
   void start() noexcept;
+  // Ends a pump that waits for its next turn; one that waits for a stream is ended through that.
+  void cancel_turn() noexcept;
   bool is_started() const noexcept { return started_; }
   bool is_over() const noexcept { return over_; }
+  TimePoint ended_at() const noexcept { return ended_at_; }
   Failed failed() const noexcept { return failed_; }
   Error failure() const noexcept { return error_; }
   std::uint64_t bytes() const noexcept { return bytes_; }
@@ -71,13 +74,14 @@ class BodyPump final : private net::Waiter, private Deferred {
   Failed waiting_for_ = Failed::none;
   Failed failed_ = Failed::none;
   Error error_;
+  TimePoint ended_at_{};
   std::uint64_t bytes_ = 0;
 };
 
 class Relay final : private BodyPump::Owner {
  public:
-  // A failure of the client's end of the request's body cancels `server_side`, so that whoever
-  // awaits the response learns of it.
+  // A failure of the request's body resets the server's stream, so that whoever awaits the response
+  // learns of it.
   Relay(Worker& worker, net::HttpStream& client, net::HttpStream& server, const BodyLimits& request,
         const BodyLimits& response) noexcept
       : client_(client),
@@ -90,14 +94,28 @@ class Relay final : private BodyPump::Owner {
 
   // Beside whatever the caller awaits meanwhile.
   void start_request() noexcept { request_.start(); }
-  auto request_over() noexcept { return Over{*this, request_}; }
+  // Whether no response is worth waiting for any more. A server that stopped reading may still have
+  // answered; one that stands still has not.
+  bool has_request_failed() const noexcept {
+    switch (request_.failed()) {
+      case BodyPump::Failed::none:
+        return false;
+      case BodyPump::Failed::source:
+      case BodyPump::Failed::limit:
+        return true;
+      case BodyPump::Failed::sink:
+        return request_.failure().kind == ErrorKind::timeout;
+    }
+    return false;
+  }
   // The rest of the request's body is of no use any more, nor is the connection to the server.
   auto stop_request() noexcept {
     if (request_.is_started() && !request_.is_over()) {
       server_.reset(make_error(ErrorKind::canceled, Side::weir));
       client_.cancel_body_readable();
+      request_.cancel_turn();
     }
-    return request_over();
+    return Over{*this, request_};
   }
   auto pump_response() noexcept {
     response_.start();

@@ -8,6 +8,8 @@ namespace weir::proxy {
 namespace {
 
 constexpr std::size_t kAttemptsMax = 3;
+// No attempt begins later than this after the first.
+constexpr Duration kAttemptsTimeMax = 60s;
 static_assert(kAttemptsMax <= AttemptLog::kAttemptsMax);
 
 // The backend that the first matching route names.
@@ -73,7 +75,8 @@ Task<Result<void>> make_attempts(Exchange& x) {
     x.attempts.add(record);
     if (result) co_return result;
     error = result.error();
-    if (!may_retry(x, error)) break;
+    const bool in_time = x.proxy.worker().now() - x.began < kAttemptsTimeMax;
+    if (!in_time || !may_retry(x, error)) break;
     // A pooled connection that died of age says nothing about the server.
     const bool died_idle = x.reused == stats::Reused::yes && x.progress == Progress::sent;
     if (!died_idle) tried[tried_count++] = lease.index();
@@ -93,9 +96,8 @@ Exchange::Exchange(ClientConnection& client_connection,
       began(client_connection.worker.worker().now()) {}
 
 Task<void> serve_exchange(Exchange& x) {
-  Result<BackendIndex> found = fail(ErrorKind::none);
   const auto checked = check_request(x);
-  found = checked ? find_backend(x) : fail(checked.error());
+  const auto found = checked ? find_backend(x) : Result<BackendIndex>(fail(checked.error()));
   if (found) {
     x.backend = &x.proxy.backend(*found);
     x.backend->cells().requests.add();

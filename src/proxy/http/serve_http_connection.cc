@@ -8,6 +8,9 @@
 namespace weir::proxy {
 namespace {
 
+// Of one connection, without a wait.
+constexpr std::uint64_t kRequestsPerTurn = 16;
+
 enum class Next : std::uint8_t { request, close, linger };
 
 void count_and_log(const Exchange& x) {
@@ -75,11 +78,11 @@ Task<Next> serve_request(ClientConnection& connection, net::Http1ClientSide& cli
     connection.stream.reset_on_close();
     co_return Next::close;
   }
-  if (read && client.is_reusable()) {
+  const bool answered = x.status != 0;
+  if (read && answered && client.is_reusable()) {
     client.finish_exchange();
     co_return Next::request;
   }
-  const bool answered = x.status != 0;
   const bool may_have_more = !read || !client.is_body_read() || client.has_pipelined();
   co_return answered&& may_have_more ? Next::linger : Next::close;
 }
@@ -124,6 +127,8 @@ Task<void> serve_requests(ClientConnection& connection) {
         co_return;
     }
     wait = listener.timeouts.keep_alive;
+    // Whoever sends faster than it is answered would never be waited for.
+    if (requests % kRequestsPerTurn == 0) co_await worker.yield();
   }
 }
 
