@@ -44,8 +44,8 @@ SCENARIOS = {
     "tcp_small":    dict(gen="wrk", path="/", conns=64, mode="tcp", what="TCP mode, keep-alive, 128 B"),
     "tcp_1m":       dict(gen="wrk", path="/1m", conns=32, mode="tcp", what="TCP mode, 1 MiB"),
     "tcp_close":    dict(gen="wrk", path="/", conns=64, close=True, mode="tcp", what="TCP mode, connection per request, 128 B"),
-    "idle_h1":      dict(gen="idle", path="/", conns=10000, what="idle keep-alive HTTP/1.1 clients: memory each"),
-    "idle_tls":     dict(gen="idle", path="/", conns=10000, tls="ecdsa", what="idle keep-alive TLS 1.3 clients: memory each"),
+    "idle_h1":      dict(gen="idle", path="/", conns=9000, what="idle keep-alive HTTP/1.1 clients: memory each"),
+    "idle_tls":     dict(gen="idle", path="/", conns=9000, tls="ecdsa", what="idle keep-alive TLS 1.3 clients: memory each"),
 }
 
 NGINX_HTTP = """
