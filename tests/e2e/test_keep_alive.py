@@ -111,9 +111,11 @@ def test_a_connection_that_the_server_closed_is_not_used_again(start, serve):
     closing = serve("closing", answer_and_close)
     weir = start(simple(closing))
     with Client(weir.address()) as client:
-        for _ in range(20):
+        for number in range(20):
             client.request("POST", body=b"not to be repeated")
             assert client.read_response().body == b"once"
+            # Weir has seen the close when it closes too.
+            assert closing.connections[number].ended.wait(DEADLINE_S)
     assert len(closing.requests) == 20
 
 

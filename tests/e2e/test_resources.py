@@ -1,0 +1,83 @@
+"""Running out of descriptors or connections: nobody is lost who can wait, and it is counted."""
+import resource
+
+import pytest
+
+from process import DEADLINE_S
+from servers import Client, get
+from weir import backend, config, listener, simple
+
+
+def assert_waits(client, seconds=0.4):
+    """Nothing comes for so long."""
+    client.socket.settimeout(seconds)
+    with pytest.raises(TimeoutError):
+        client.socket.recv(1)
+    client.socket.settimeout(DEADLINE_S)
+
+
+def set_descriptor_limit(weir, count):
+    resource.prlimit(weir.process.pid, resource.RLIMIT_NOFILE, (count, 4096))
+
+
+def take_all_descriptors(weir):
+    """It keeps what it has, and gets no other."""
+    set_descriptor_limit(weir, 3)
+
+
+def test_without_descriptors_clients_wait_until_there_are_some(start, server):
+    weir = start(simple(server))
+    assert get(weir).status == 200
+    take_all_descriptors(weir)
+    with Client(weir.address()) as client:
+        client.request()
+        assert_waits(client)
+        set_descriptor_limit(weir, 4096)
+        assert client.socket.recv(12) == b"HTTP/1.1 200"
+    exhausted = weir.metrics().value("weir_worker_descriptors_exhausted_total")
+    assert 1 <= exhausted < 100  # it rests between two tries
+    assert weir.metrics().value("weir_worker_accept_pauses_total") >= 1
+    assert get(weir).status == 200
+
+
+def test_no_descriptor_for_the_server_is_a_503(start, server):
+    weir = start(config(listener(), backends=[backend(server, pool={"idle_max": 0})]))
+    assert get(weir).status == 200
+    weir.wait_for_metric(0, "weir_listener_connections_open")
+    with Client(weir.address()) as client:
+        weir.wait_for_metric(1, "weir_listener_connections_open")
+        take_all_descriptors(weir)
+        client.request()
+        response = client.read_response()
+        set_descriptor_limit(weir, 4096)
+    assert response.status == 503
+    assert b"descriptors_exhausted" in response.body
+    weir.wait_for_metric(1, "weir_errors_total", side="weir", reason="descriptors_exhausted")
+    # It was not the server's fault.
+    assert weir.metrics().value("weir_server_connect_failures_total") == 0
+
+
+def test_more_clients_than_worker_connections_wait_their_turn(start, server):
+    weir = start(simple(server) | {"worker_connections": 2})
+    first, second = Client(weir.address()), Client(weir.address())
+    assert first.get().status == 200
+    assert second.get().status == 200
+    with Client(weir.address()) as third:
+        third.request()
+        assert_waits(third)
+        assert first.get().status == 200  # those who are in are served
+        first.close()
+        assert third.socket.recv(12) == b"HTTP/1.1 200"
+    second.close()
+    assert weir.metrics().value("weir_worker_accept_pauses_total") >= 1
+
+
+def test_a_stampede_above_worker_connections_loses_nobody(start, server):
+    weir = start(simple(server) | {"worker_connections": 8})
+    clients = [Client(weir.address()) for _ in range(100)]
+    for client in clients:
+        client.request(fields=[("Connection", "close")])
+    for client in clients:
+        assert client.read_response().status == 200
+        client.close()
+    weir.wait_for_metric(100, "weir_listener_responses_total", **{"class": "2xx"})
