@@ -150,7 +150,10 @@ int print_reference(const std::string& page) {
 }
 
 int print_version() {
-  fmt::print("weir {}\n", WEIR_VERSION);
+  fmt::print("weir {}\nclang {}.{}.{}\nfmt {}.{}.{}\n", WEIR_VERSION, __clang_major__,
+             __clang_minor__, __clang_patchlevel__, FMT_VERSION / 10000, FMT_VERSION / 100 % 100,
+             FMT_VERSION % 100);
+  fmt::print("yaml-cpp {}\nCLI11 {}\n", WEIR_YAML_CPP_VERSION, WEIR_CLI11_VERSION);
   return 0;
 }
 

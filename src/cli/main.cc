@@ -5,6 +5,27 @@
 #include <string>
 
 #include "app/commands.h"
+#include "config/text.h"
+
+namespace {
+
+constexpr int kUsageError = 2;
+
+// CLI11 would only say that a subcommand is required.
+int refuse_unknown_command(const CLI::App& cli, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return 0;
+  const std::string name = argv[1];
+  weir::config::Nearest nearest(name);
+  for (const CLI::App* command : cli.get_subcommands({})) {
+    if (command->get_name() == name) return 0;
+    nearest.consider(command->get_name());
+  }
+  std::fprintf(stderr, "error: unknown command '%s'%s; 'weir --help' lists them\n", name.c_str(),
+               nearest.hint().c_str());
+  return kUsageError;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App cli{"Weir: a load balancer for every layer", "weir"};
@@ -48,6 +69,11 @@ int main(int argc, char** argv) {
     status = weir::app::print_version();
   });
 
-  CLI11_PARSE(cli, argc, argv);
+  if (const int refused = refuse_unknown_command(cli, argc, argv); refused != 0) return refused;
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return cli.exit(error) == 0 ? 0 : kUsageError;
+  }
   return status;
 }
