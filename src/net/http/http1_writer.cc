@@ -60,10 +60,10 @@ void Http1Writer::start_chunk(std::size_t bytes) noexcept {
 BodyWrite Http1Writer::try_write_body(std::string_view data, BodyEnd end) noexcept {
   WEIR_ASSERT(!ended_ || data.empty());
   if (message_framing_ != http::Framing::chunked) {
-    if (end == BodyEnd::last) ended_ = true;
     const BodyWrite written = send_parts(data, {});
-    if (written.status == BodyWrite::Status::would_block && written.taken < data.size())
-      ended_ = false;
+    const bool all_taken =
+        written.status != BodyWrite::Status::failed && written.taken == data.size();
+    if (end == BodyEnd::last && all_taken) ended_ = true;
     return written;
   }
   if (ended_) return send_parts({}, {});
