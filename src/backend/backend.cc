@@ -18,6 +18,7 @@ Server::Server(const ServerSettings& settings, std::string_view backend, stats::
     : name_(settings.name.value),
       full_name_(std::string(backend) + "/" + settings.name.value),
       address_(settings.address.address),
+      authority_(address_.is_unix() ? "localhost" : address_.to_string()),
       stats_(registry.server(backend, settings.name.value)) {}
 
 Backend::Backend(const BackendSettings& settings, stats::Registry& registry)

@@ -22,6 +22,8 @@ class Server {
   // BACKEND/NAME, as logs and metrics show it.
   const std::string& full_name() const noexcept { return full_name_; }
   const net::Address& address() const noexcept { return address_; }
+  // Host of a request that names none (RFC 9112 3.2).
+  const std::string& authority() const noexcept { return authority_; }
   const stats::ServerStats& stats() const noexcept { return *stats_; }
 
   // Attempts in flight over all workers.
@@ -32,6 +34,7 @@ class Server {
   std::string name_;
   std::string full_name_;
   net::Address address_;
+  std::string authority_;
   std::shared_ptr<const stats::ServerStats> stats_;
   // Written by all workers: on a line of its own.
   alignas(64) std::atomic<std::uint32_t> leases_{0};

@@ -139,8 +139,10 @@ Task<Result<void>> exchange_messages(Exchange& x, ServerConnection& connection, 
   const auto follows = x.client.is_body_read() ? net::BodyFollows::no : net::BodyFollows::yes;
   const TimePoint started = x.proxy.worker().now();
   x.progress = Progress::sent;
-  const auto written =
-      co_await server.write_head(x.request, follows, started + timeouts.server_body);
+  http::RequestHead request = x.request;
+  // HTTP/1.0 has requests without Host, the HTTP/1.1 that servers are spoken to has none.
+  if (request.authority.empty()) request.authority = connection.pool.server().authority();
+  const auto written = co_await server.write_head(request, follows, started + timeouts.server_body);
   if (follows == net::BodyFollows::yes && written) relay.start_request();
   // What a server said before it stopped listening is still its answer.
   const bool unwritten = !written && written.error().kind != ErrorKind::server_reset;
