@@ -153,7 +153,10 @@ BodyPump::Step BodyPump::end(Failed failed, Error reason) noexcept {
 }
 
 void Relay::on_pump_over(BodyPump& pump) noexcept {
-  if (&pump == &request_ && has_request_failed()) server_.reset(pump.failure());
+  // Not with the pump's own error: its timeout would be taken for one of the server's stream.
+  if (&pump == &request_ && has_request_failed()) {
+    server_.reset(make_error(ErrorKind::canceled, Side::weir));
+  }
   if (awaited_ == &pump) {
     awaited_ = nullptr;
     std::exchange(task_, nullptr).resume();
