@@ -6,7 +6,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from process import Process, run
+from process import Process, as_user, run
 
 
 def _free_port():
@@ -37,8 +37,7 @@ class Database:
             raise
 
     def run_as_user(self, *command):
-        prefix = [] if self._user is None else [
-            "setpriv", "--reuid", self._user, "--regid", self._user, "--clear-groups", "--"]
+        prefix = [] if self._user is None else ["setpriv", *as_user(self._user), "--"]
         done = run([*prefix, *command], cwd=self.folder)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -95,5 +94,6 @@ class PostgreSql(Database):
         self.run_as_user(programs / "initdb", "--no-sync", "-D", data, "-U", "weir",
                          f"--pwfile={password}", "--auth=scram-sha-256")
         self.launch(programs / "postgres", "-D", data, "-c", f"port={self.port}",
-                    "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}",
+                    "-c", "listen_addresses=127.0.0.1",
+                    "-c", f"unix_socket_directories={self.folder}",
                     "-c", "fsync=off", "-c", "shared_buffers=16MB")

@@ -1,4 +1,5 @@
 """Programs under test: started, watched line by line, and ended whatever happens."""
+import pwd
 import re
 import shutil
 import signal
@@ -73,6 +74,12 @@ class Lines:
         return self.text()
 
 
+def as_user(user):
+    """setpriv's arguments for it."""
+    group = pwd.getpwnam(user).pw_gid
+    return ["--reuid", user, "--regid", str(group), "--clear-groups"]
+
+
 class Process:
     """A running program. It dies with the test run, even if that is killed.
 
@@ -82,7 +89,7 @@ class Process:
     def __init__(self, command, *, cwd=None, env=None, user=None, files=None):
         wrapper = ["setpriv", "--pdeathsig", "KILL"]
         if user is not None:
-            wrapper += ["--reuid", user, "--regid", user, "--clear-groups"]
+            wrapper += as_user(user)
         wrapper.append("--")
         if files is not None:
             wrapper += ["prlimit", f"--nofile={files}:{files}"]
@@ -104,7 +111,8 @@ class Process:
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after {seconds} s:\n{self.stderr.text()}") from None
+            said = self.stderr.text()
+            raise AssertionError(f"still running after {seconds} s:\n{said}") from None
 
     def kill(self):
         if self.is_running():

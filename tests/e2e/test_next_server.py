@@ -1,4 +1,4 @@
-"""A request that can be saved by another server is; one that might be done twice is not sent twice."""
+"""A request that another server can save is saved; none is sent twice that must not be."""
 import pytest
 
 from process import run

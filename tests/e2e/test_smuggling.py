@@ -1,4 +1,4 @@
-"""Requests that two readers may read differently are refused, and nothing of them reaches a server."""
+"""What two readers may read differently is refused, and nothing of it reaches a server."""
 import pytest
 
 from servers import Client
@@ -116,8 +116,8 @@ def test_hop_by_hop_fields_stay_on_their_side(start, server):
     weir = start(simple(server))
     with Client(weir.address()) as client:
         response = client.get(fields=[
-            ("Connection", "keep-alive, X-Private"), ("X-Private", "1"), ("Keep-Alive", "timeout=5"),
-            ("Proxy-Connection", "keep-alive"), ("TE", "trailers"), ("X-Public", "1"),
+            ("Connection", "keep-alive, X-Private"), ("X-Private", "1"), ("X-Public", "1"),
+            ("Keep-Alive", "timeout=5"), ("Proxy-Connection", "keep-alive"), ("TE", "trailers"),
             ("Upgrade", "websocket")])
         assert response.status == 200
     request = server.requests[0]
