@@ -63,6 +63,19 @@ BodyLimits response_limits(const Exchange& x) noexcept {
           .write = x.listener.timeouts.client_body};
 }
 
+bool has_body(const http::RequestHead& request) noexcept {
+  const http::BodyLength& body = request.body;
+  return body.framing == http::Framing::chunked ||
+         (body.framing == http::Framing::length && body.bytes != 0);
+}
+
+// A body that is known to be too large to be kept is sent once only.
+backend::Replay replay_of(const Exchange& x) noexcept {
+  const bool too_large = x.request.body.framing == http::Framing::length &&
+                         x.request.body.bytes > ReplayBody::kBytesMax;
+  return is_replayable(x) && !too_large ? backend::Replay::possible : backend::Replay::impossible;
+}
+
 // A timeout of a body says which end stood still.
 Error exact_error(const BodyPump& pump, ErrorKind read_timeout, ErrorKind write_timeout) noexcept {
   Error error = pump.failure();
@@ -136,7 +149,7 @@ Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStre
 Task<Result<void>> exchange_messages(Exchange& x, ServerConnection& connection, Relay& relay) {
   net::ServerSideStream& server = connection.http;
   const auto& timeouts = x.backend->backend().settings().timeouts;
-  const auto follows = x.client.is_body_read() ? net::BodyFollows::no : net::BodyFollows::yes;
+  const auto follows = has_body(x.request) ? net::BodyFollows::yes : net::BodyFollows::no;
   const TimePoint started = x.proxy.worker().now();
   x.progress = Progress::sent;
   http::RequestHead request = x.request;
@@ -149,6 +162,7 @@ Task<Result<void>> exchange_messages(Exchange& x, ServerConnection& connection, 
   if (unwritten) co_return written;
   const auto read = co_await read_final_head(x, server, relay, started);
   if (!read) co_return fail(read.error());
+  x.body.stop_keeping();
   x.header_time = x.proxy.worker().now() - started;
   connection.pool.cells().response_head.record(x.header_time);
   connection.pool.cells().responses.count(x.response.status);
@@ -165,15 +179,15 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease) {
   lease.cells().attempts.add();
   const HangUpWatch watch(x);
   ServerConnection* connection = WEIR_CO_TRY(co_await x.backend->connect(
-      lease, x.replay, x.connection.listener.port(), x.connection.server_side));
+      lease, replay_of(x), x.connection.listener.port(), x.connection.server_side));
   x.reused = connection->reused ? stats::Reused::yes : stats::Reused::no;
   x.connect_time = worker.now() - started;
   ConnectionUse use(x, *connection);
-  Relay relay(worker, x.client, connection->http, request_limits(x), response_limits(x));
+  Relay relay(worker, x.client, x.body, connection->http, request_limits(x), response_limits(x));
   auto result = co_await exchange_messages(x, *connection, relay);
   if (!result) result = fail(cause_of(x, relay, result.error()));
   co_await relay.stop_request();
-  x.bytes_received = relay.request().bytes();
+  x.bytes_received = x.body.received();
   lease.cells().bytes_sent.add(relay.request().bytes());
   lease.cells().bytes_received.add(relay.response().bytes());
   if (result && connection->http.is_reusable()) use.mark_reusable();

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "net/http/http_stream.h"
+#include "proxy/http/replay_body.h"
 #include "proxy/proxy_worker.h"
 
 namespace weir::proxy {
@@ -57,8 +58,7 @@ struct Exchange {
   Progress progress = Progress::connecting;
   // close: no further request is wanted on the connection.
   http::Persistence persistence = http::Persistence::keep_alive;
-  // An idempotent request without a body can be sent again when nobody knows whether it arrived.
-  backend::Replay replay = backend::Replay::impossible;
+  ReplayBody body;
   Error error;  // why it failed; kind none: it did not
   TimePoint began;
   Duration connect_time = stats::kNotReached;
@@ -68,6 +68,11 @@ struct Exchange {
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_sent = 0;
 };
+
+// Whether the request may be sent once more when nobody knows whether it was carried out.
+inline bool is_replayable(const Exchange& x) noexcept {
+  return http::is_idempotent(x.request.method) && x.body.is_whole();
+}
 
 // Parses done, head in place: routes, makes attempts, answers. Afterwards the client's response is
 // complete, or its stream is to be closed. proxy/http/serve_exchange.cc.

@@ -82,11 +82,11 @@ class Relay final : private BodyPump::Owner {
  public:
   // A failure of the request's body resets the server's stream, so that whoever awaits the response
   // learns of it.
-  Relay(Worker& worker, net::HttpStream& client, net::HttpStream& server, const BodyLimits& request,
-        const BodyLimits& response) noexcept
+  Relay(Worker& worker, net::HttpStream& client, net::BodySource& request_body,
+        net::HttpStream& server, const BodyLimits& request, const BodyLimits& response) noexcept
       : client_(client),
         server_(server),
-        request_(worker, client, server, request, *this),
+        request_(worker, request_body, server, request, *this),
         response_(worker, server, client, response, *this) {}
 
   BodyPump& request() noexcept { return request_; }

@@ -49,7 +49,7 @@ bool may_retry(const Exchange& x, Error error) noexcept {
     case Progress::connecting:
       return true;
     case Progress::sent:
-      return x.replay == backend::Replay::possible;
+      return is_replayable(x);
     case Progress::response_begun:
     case Progress::answered:
       return false;
@@ -69,6 +69,7 @@ Task<Result<void>> make_attempts(Exchange& x) {
                          .start_us = us_since(x.began, x.proxy.worker().now())};
     x.backend->cells().attempts.add();
     if (x.attempts.size() != 0) x.backend->cells().retries.add();
+    if (x.body.is_whole()) x.body.rewind();
     const auto result = co_await attempt(x, lease);
     record.end_us = us_since(x.began, x.proxy.worker().now());
     if (!result) record.error = result.error().kind;
@@ -93,6 +94,7 @@ Exchange::Exchange(ClientConnection& client_connection,
       proxy(client_connection.worker),
       listener(client_connection.listener.listener()),
       arena(client_connection.worker.worker().buffers()),
+      body(client_connection.worker.worker().buffers(), client_stream),
       began(client_connection.worker.worker().now()) {}
 
 Task<void> serve_exchange(Exchange& x) {
@@ -101,8 +103,6 @@ Task<void> serve_exchange(Exchange& x) {
   if (found) {
     x.backend = &x.proxy.backend(*found);
     x.backend->cells().requests.add();
-    const bool replayable = http::is_idempotent(x.request.method) && x.client.is_body_read();
-    x.replay = replayable ? backend::Replay::possible : backend::Replay::impossible;
     const auto result = co_await make_attempts(x);
     if (result) co_return;
     x.error = result.error();

@@ -1,0 +1,44 @@
+#pragma once
+// ReplayBody: the body of a request as attempts read it: what the client sent is kept, as long as
+// it is small, so that the next attempt can send it again from its start.
+
+#include "net/http/http_stream.h"
+
+namespace weir::proxy {
+
+class ReplayBody final : public net::BodySource {
+ public:
+  static constexpr std::size_t kBytesMax = std::size_t{64} << 10;
+
+  ReplayBody(BufferPool& buffers, net::HttpStream& client) noexcept
+      : buffers_(buffers), client_(client) {}
+  ReplayBody(const ReplayBody&) = delete;
+
+  // The next read gives the body from its first byte. Only while is_whole().
+  void rewind() noexcept;
+  // Whether all that has been read is kept.
+  bool is_whole() const noexcept { return keeping_ || received_ == 0; }
+  // Nothing will be sent again: gives the memory back.
+  void stop_keeping() noexcept;
+  // Bytes that came from the client.
+  std::uint64_t received() const noexcept { return received_; }
+
+  net::BodyRead try_read_body(std::span<char> into) noexcept override;
+  Started start_body_readable(TimePoint deadline, net::Waiter& waiter) noexcept override {
+    return client_.start_body_readable(deadline, waiter);
+  }
+  void cancel_body_readable() noexcept override { client_.cancel_body_readable(); }
+
+ private:
+  void keep(std::string_view data) noexcept;
+
+  BufferPool& buffers_;
+  net::HttpStream& client_;
+  Buffer kept_;
+  std::uint32_t kept_bytes_ = 0;
+  std::uint32_t next_ = 0;  // of kept_, to be read again; kept_bytes_: read on from the client
+  bool keeping_ = true;
+  std::uint64_t received_ = 0;
+};
+
+}  // namespace weir::proxy
