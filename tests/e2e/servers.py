@@ -68,11 +68,13 @@ class PeerConnection:
         while True:
             size = int(self.read_line().split(b";")[0], 16)
             if size == 0:
-                while self.read_line() not in (b"\r\n", b""):
-                    pass
+                while (line := self.read_line()) != b"\r\n":
+                    if not line:
+                        raise ConnectionError("the peer closed within the trailers")
                 return body.getvalue()
             body.write(self.read(size))
-            assert self.read(2) == b"\r\n"
+            if self.read(2) != b"\r\n":
+                raise ConnectionError("a chunk does not end where it should")
 
     def read_request_head(self):
         """A request without its body, or None if the client closed."""
@@ -88,6 +90,8 @@ class PeerConnection:
             request.body = self.read_chunked()
         elif request.field("content-length"):
             request.body = self.read(int(request.field("content-length")))
+            if len(request.body) < int(request.field("content-length")):
+                raise ConnectionError("the peer closed within a body")
         return request
 
     def answer(self, body=b"", *, status=200, fields=()):
@@ -272,7 +276,8 @@ class Client(PeerConnection):
     def read_response(self, method="GET"):
         """The next response, interim ones included."""
         head = self.read_head()
-        assert head, "Weir closed without a response"
+        if not head:
+            raise ConnectionError("closed without a response")
         response = Response(head, b"")
         if method == "HEAD" or response.status < 200 or response.status in (204, 304):
             return response
@@ -280,7 +285,8 @@ class Client(PeerConnection):
             response.body = self.read_chunked()
         elif response.field("content-length") is not None:
             response.body = self.read(int(response.field("content-length")))
-            assert len(response.body) == int(response.field("content-length")), "body cut short"
+            if len(response.body) < int(response.field("content-length")):
+                raise ConnectionError("closed within a body")
         else:
             response.body = self.read_to_end()
         return response

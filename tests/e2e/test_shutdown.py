@@ -77,6 +77,33 @@ def test_idle_connections_are_closed_at_once(start, server):
     weir.finish()
 
 
+@pytest.mark.parametrize("connection", ["new", "idle"])
+def test_a_request_sent_before_the_stop_is_answered(start, server, connection):
+    weir = start(simple(server) | {"timeouts": {"shutdown": "1h"}})
+    with Client(weir.address()) as idle:
+        assert idle.get().status == 200
+        weir.process.send_signal(signal.SIGSTOP)  # so that it finds all of this at once
+        with Client(weir.address()) as new:
+            client = new if connection == "new" else idle
+            client.request()
+            weir.terminate()
+            weir.process.send_signal(signal.SIGCONT)
+            assert client.read_response().body == b"server"
+    weir.finish()
+
+
+def test_a_client_that_connected_before_the_stop_may_still_ask(start, server):
+    weir = start(simple(server) | {"timeouts": {"shutdown": "1h"}})
+    with Client(weir.address()) as client:
+        weir.wait_for_metric(1, "weir_listener_connections_open")
+        weir.terminate()
+        wait_until(lambda: is_refused(weir.address()), "new connections are refused")
+        response = client.get()
+        assert response.body == b"server"
+        assert response.field("connection").lower() == "close"
+    weir.finish()
+
+
 def test_ready_is_off_and_live_is_on_while_it_drains(start, serve):
     gate = Gate()
     weir = start(simple(serve("s", gate)) | {"timeouts": {"shutdown": "1h"}})
