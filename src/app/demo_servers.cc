@@ -66,6 +66,7 @@ void DemoServers::Stop::deliver() noexcept {
 
 std::vector<net::Address> DemoServers::addresses() const {
   std::vector<net::Address> addresses;
+  addresses.reserve(servers_.size());
   for (const auto& server : servers_) addresses.push_back(server->address);
   return addresses;
 }

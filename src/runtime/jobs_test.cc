@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <gtest/gtest.h>
 #include <latch>
 #include <optional>
@@ -43,23 +42,40 @@ void spawn(Scope& scope, Jobs& jobs, Worker& worker, Job& job,
   scope.spawn(&await_job, std::ref(jobs), std::ref(worker), std::ref(job), std::ref(result));
 }
 
+struct Threads {
+  std::thread::id ran_on;
+  std::thread::id resumed_on;
+};
+
+Task<> note_threads(Jobs& jobs, Worker& worker, Threads& threads) {
+  Record job;
+  EXPECT_TRUE(co_await jobs.run(worker, job));
+  threads.ran_on = job.ran_on;
+  threads.resumed_on = std::this_thread::get_id();
+}
+
 TEST(Jobs, RunElsewhereAndTheTaskGoesOnOnItsWorker) {
   const auto worker = make_worker(0);
   Jobs jobs;
   Scope scope;
-  std::optional<Record> job(std::in_place);
-  std::thread::id ran_on;
-  std::thread::id resumed_on;
-  scope.spawn([&]() -> Task<> {
-    EXPECT_TRUE(co_await jobs.run(*worker, *job));
-    ran_on = job->ran_on;
-    resumed_on = std::this_thread::get_id();
-    job.reset();
-  });
+  Threads threads;
+  scope.spawn(&note_threads, std::ref(jobs), std::ref(*worker), std::ref(threads));
   while (scope.running() != 0) worker->turn();
-  EXPECT_NE(ran_on, std::thread::id());
-  EXPECT_NE(ran_on, std::this_thread::get_id());
-  EXPECT_EQ(resumed_on, std::this_thread::get_id());
+  EXPECT_NE(threads.ran_on, std::thread::id());
+  EXPECT_NE(threads.ran_on, std::this_thread::get_id());
+  EXPECT_EQ(threads.resumed_on, std::this_thread::get_id());
+}
+
+struct Append final : Job {
+  Append(std::vector<int>& to, int what) : numbers(to), number(what) {}
+  void run() noexcept override { numbers.push_back(number); }
+  std::vector<int>& numbers;
+  int number;
+};
+
+Task<> append(Jobs& jobs, Worker& worker, std::vector<int>& numbers, int number) {
+  Append job(numbers, number);
+  EXPECT_TRUE(co_await jobs.run(worker, job));
 }
 
 TEST(Jobs, RunInTheOrderTheyCame) {
@@ -67,17 +83,9 @@ TEST(Jobs, RunInTheOrderTheyCame) {
   Jobs jobs;
   Scope scope;
   std::vector<int> order;
-  struct Append final : Job {
-    Append(std::vector<int>& to, int what) : numbers(to), number(what) {}
-    void run() noexcept override { numbers.push_back(number); }
-    std::vector<int>& numbers;
-    int number;
-  };
-  const auto append = [&](int number) -> Task<> {
-    Append job(order, number);
-    EXPECT_TRUE(co_await jobs.run(*worker, job));
-  };
-  for (int number = 0; number < 100; ++number) scope.spawn(append, number);
+  for (int number = 0; number < 100; ++number) {
+    scope.spawn(&append, std::ref(jobs), std::ref(*worker), std::ref(order), number);
+  }
   while (scope.running() != 0) worker->turn();
   ASSERT_EQ(order.size(), 100u);
   EXPECT_TRUE(std::ranges::is_sorted(order));
@@ -135,28 +143,30 @@ TEST(Jobs, StopFinishesWhatIsQueuedAndRefusesTheRest) {
   EXPECT_EQ(late.ran_on, std::thread::id());
 }
 
+Task<> run_many(Jobs& jobs, Worker& worker, int& resumed) {
+  for (int i = 0; i < 200; ++i) {
+    Record job;
+    EXPECT_TRUE(co_await jobs.run(worker, job));
+    ++resumed;
+  }
+}
+
 TEST(Jobs, SeveralWorkersShareThem) {
   const auto here = make_worker(0);
   const auto there = make_worker(1);
   Jobs jobs;
-  std::atomic<int> resumed = 0;
-  const auto use = [&](Worker* worker) {
+  const auto use = [&](Worker& worker) {
     Scope scope;
-    const auto task = [&]() -> Task<> {
-      for (int i = 0; i < 200; ++i) {
-        Record job;
-        EXPECT_TRUE(co_await jobs.run(*worker, job));
-        ++resumed;
-      }
-    };
-    scope.spawn(task);
-    scope.spawn(task);
-    while (scope.running() != 0) worker->turn();
+    int resumed = 0;
+    for (int i = 0; i < 2; ++i) {
+      scope.spawn(&run_many, std::ref(jobs), std::ref(worker), std::ref(resumed));
+    }
+    while (scope.running() != 0) worker.turn();
+    EXPECT_EQ(resumed, 400);
   };
-  std::thread other(use, there.get());
-  use(here.get());
+  std::thread other(use, std::ref(*there));
+  use(*here);
   other.join();
-  EXPECT_EQ(resumed, 800);
 }
 
 }  // namespace

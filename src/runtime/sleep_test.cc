@@ -8,12 +8,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
+Task<> note_sleep(Worker& worker, Scope& scope, Duration duration, std::optional<Slept>& slept) {
+  slept = co_await Sleep(worker, scope, duration);
+}
+
 class SleepTest : public testing::Test {
  protected:
   void spawn(Duration duration) {
-    scope_.spawn(
-        [this](Duration lasts) -> Task<> { slept_ = co_await Sleep(*worker_, scope_, lasts); },
-        duration);
+    scope_.spawn(&note_sleep, std::ref(*worker_), std::ref(scope_), duration, std::ref(slept_));
   }
   std::unique_ptr<Worker> worker_ = Worker::make(0, 1 << 20, 42).value();
   Scope scope_;
