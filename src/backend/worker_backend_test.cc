@@ -8,24 +8,10 @@ namespace weir::backend {
 namespace {
 
 using net::test::ClosedPort;
+using net::test::FakeServer;
 using net::test::Peer;
 using net::test::TestWorker;
 using namespace std::chrono_literals;
-
-// A server of the tests' own: accepts, and keeps the other ends.
-struct FakeServer {
-  Fd listening = net::test::listening_socket();
-  net::Address address = net::test::local_address(listening.get());
-  std::vector<Peer> peers;
-
-  std::size_t accept_all() {
-    for (Peer peer = net::test::accept_peer(listening.get()); peer.is_open();
-         peer = net::test::accept_peer(listening.get())) {
-      peers.push_back(std::move(peer));
-    }
-    return peers.size();
-  }
-};
 
 class WorkerBackendTest : public testing::Test {
  protected:

@@ -1,0 +1,223 @@
+#include "proxy/worker_listener.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "proxy/http/exchange.h"
+#include "proxy/proxy_test_support.h"
+
+namespace weir::proxy {
+namespace {
+
+using test::FakeServer;
+using test::Peer;
+using namespace std::chrono_literals;
+
+constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+class WorkerListenerTest : public test::ProxyFixture {
+ protected:
+  WorkerListenerTest() : ProxyFixture(&serve_http_connection) {}
+
+  // A client whose request is answered, so that its connection is idle.
+  Peer make_idle_client(FakeServer& server) {
+    Peer client = connect_and_send(kGet);
+    Peer& peer = server.peers.empty() ? accept(server) : server.peers[0];
+    EXPECT_TRUE(receives(peer, "\r\n\r\n"));
+    peer.in.clear();
+    peer.send(kOk);
+    EXPECT_TRUE(receives(client, "ok"));
+    client.in.clear();
+    return client;
+  }
+};
+
+TEST_F(WorkerListenerTest, CountsConnections) {
+  FakeServer server;
+  start_with(server);
+  {
+    const Peer one = connect();
+    const Peer two = connect();
+    ASSERT_TRUE(turn_until([&] { return proxy_->connections_open() == 2; }));
+  }
+  ASSERT_TRUE(has_no_connections());
+  EXPECT_EQ(listener_cells().connections.read(), 2u);
+  EXPECT_EQ(listener_cells().connections_closed.read(), 2u);
+}
+
+TEST_F(WorkerListenerTest, ConnectionsOverTheLimitWaitForRoom) {
+  FakeServer server;
+  add_server(server.address);
+  start(2);
+  std::vector<Peer> clients;
+  clients.reserve(5);
+  for (int i = 0; i < 5; ++i) clients.push_back(connect_and_send(kGet));
+  Peer& first = accept(server);
+  Peer& second = accept(server);
+  worker_.turn_a_little();
+  EXPECT_EQ(proxy_->connections_open(), 2u);
+  EXPECT_EQ(proxy_->cells().accept_pauses.read(), 1u);
+  first.send(kOk);
+  second.send(kOk);
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    // Each waits until one before it has gone.
+    ASSERT_TRUE(turn_until([&] {
+      for (Peer& peer : server.peers) {
+        if (peer.has("\r\n\r\n")) {
+          peer.in.clear();
+          peer.try_send(kOk);
+        }
+      }
+      server.accept_all();
+      return clients[i].has("ok");
+    }));
+    clients[i].close();
+    EXPECT_LE(proxy_->connections_open(), 2u);
+  }
+  ASSERT_TRUE(has_no_connections());
+  EXPECT_EQ(listener_cells().connections.read(), 5u);
+}
+
+TEST_F(WorkerListenerTest, WithoutDescriptorsItRestsAndComesBack) {
+  FakeServer server;
+  start_with(server);
+  Fd client_socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit lowered{.rlim_cur = 100, .rlim_max = limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &lowered), 0);
+  std::vector<Fd> fillers;
+  for (Fd filler(::dup(0)); filler.is_open(); filler = Fd(::dup(0))) {
+    fillers.push_back(std::move(filler));
+  }
+  const bool connected =
+      ::connect(client_socket.get(), address_.view().address, address_.view().length) == 0;
+  const bool rested = turn_until([&] { return proxy_->cells().descriptors_exhausted.read() > 0; });
+  // Rests instead of trying again and again.
+  const TimePoint until = worker_->now() + 50ms;
+  const bool waited = turn_until([&] { return worker_->now() > until; });
+  const std::uint64_t tries = proxy_->cells().descriptors_exhausted.read();
+  fillers.clear();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  ASSERT_TRUE(connected && rested && waited);
+  EXPECT_EQ(tries, 1u);
+
+  Peer client(std::move(client_socket));
+  client.send(kGet);
+  Peer& peer = accept(server);
+  ASSERT_TRUE(receives(peer, "\r\n\r\n"));
+  peer.send(kOk);
+  ASSERT_TRUE(receives(client, "ok"));
+}
+
+TEST_F(WorkerListenerTest, ADrainEndsIdleConnectionsAndRefusesNewOnes) {
+  FakeServer server;
+  start_with(server);
+  Peer idle = make_idle_client(server);
+  proxy_->drain();
+  EXPECT_TRUE(turn_until([&] { return idle.read().ended; }));
+  EXPECT_EQ(idle.os_error, 0);
+  EXPECT_TRUE(turn_until([&] { return proxy_->is_drained(); }));
+  EXPECT_TRUE(ends(server.peers[0]));
+  const Fd late(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(::connect(late.get(), address_.view().address, address_.view().length), -1);
+  EXPECT_EQ(errno, ECONNREFUSED);
+}
+
+TEST_F(WorkerListenerTest, ADrainLetsExchangesEndAndSaysClose) {
+  FakeServer server;
+  start_with(server);
+  Peer client = connect_and_send(kGet);
+  Peer& peer = accept(server);
+  ASSERT_TRUE(receives(peer, "\r\n\r\n"));
+  proxy_->drain();
+  worker_.turn_a_little();
+  EXPECT_FALSE(proxy_->is_drained());
+  peer.send(kOk);
+  ASSERT_TRUE(receives(client, "ok"));
+  EXPECT_NE(client.in.find("Connection: close\r\n"), std::string::npos);
+  EXPECT_TRUE(turn_until([&] { return client.read().ended; }));
+  EXPECT_TRUE(turn_until([&] { return proxy_->is_drained(); }));
+}
+
+TEST_F(WorkerListenerTest, ADrainLetsABodyEnd) {
+  FakeServer server;
+  start_with(server);
+  Peer client = connect_and_send(kGet);
+  Peer& peer = accept(server);
+  ASSERT_TRUE(receives(peer, "\r\n\r\n"));
+  peer.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nfirst");
+  ASSERT_TRUE(receives(client, "first"));
+  proxy_->drain();
+  worker_.turn_a_little();
+  peer.send("end");
+  ASSERT_TRUE(receives(client, "firstend"));
+  EXPECT_TRUE(turn_until([&] { return client.read().ended; }));
+  EXPECT_EQ(client.os_error, 0);
+}
+
+// A close would reset them.
+TEST_F(WorkerListenerTest, ADrainServesWhatIsQueuedInTheKernel) {
+  FakeServer server;
+  start_with(server);
+  std::vector<Peer> clients;
+  clients.reserve(100);
+  for (int i = 0; i < 100; ++i) clients.push_back(connect_and_send(kGet));
+  proxy_->drain();
+  std::size_t answered = 0;
+  ASSERT_TRUE(turn_until([&] {
+    server.accept_all();
+    for (Peer& peer : server.peers) {
+      if (peer.has("\r\n\r\n")) {
+        peer.in.clear();
+        peer.try_send(kOk);
+      }
+    }
+    answered = 0;
+    for (Peer& client : clients) answered += client.has("ok") ? 1 : 0;
+    return answered == clients.size();
+  }));
+  for (Peer& client : clients) {
+    EXPECT_NE(client.in.find("Connection: close\r\n"), std::string::npos);
+  }
+  EXPECT_TRUE(turn_until([&] { return proxy_->is_drained(); }));
+}
+
+TEST_F(WorkerListenerTest, AnAbortEndsConnectionsWhereverTheyAre) {
+  const Fd full = net::test::listening_socket(0);
+  const net::Address full_address = net::test::local_address(full.get());
+  const Peer fills_the_queue = net::test::connect_peer(full_address);
+  FakeServer server;
+  add_server(server.address, "serves");
+  add_server(full_address, "hangs");
+  backend_.timeouts.connect = 1h;
+  start();
+
+  Peer silent = connect();
+  Peer in_head = connect_and_send("GET / HT");
+  Peer waiting = connect_and_send(kGet);     // for the head of the first server
+  Peer connecting = connect_and_send(kGet);  // to the second
+  Peer& waits = accept(server);
+  ASSERT_TRUE(receives(waits, "\r\n\r\n"));
+  ASSERT_TRUE(turn_until([&] { return leases() == 2; }));
+  Peer in_body = connect_and_send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhi");
+  Peer& sends = accept(server);
+  ASSERT_TRUE(receives(sends, "hi"));
+  sends.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+  ASSERT_TRUE(receives(in_body, "half"));
+  Peer lingering = connect_and_send("BAD\r\n\r\n");
+  ASSERT_TRUE(receives(lingering, "400 Bad"));
+  ASSERT_EQ(proxy_->connections_open(), 6u);
+
+  proxy_->abort_all();
+  ASSERT_TRUE(turn_until([&] { return proxy_->is_drained(); }));
+  EXPECT_EQ(leases(), 0u);
+  for (Peer* peer : {&silent, &in_head, &waiting, &connecting, &in_body, &waits, &sends}) {
+    EXPECT_TRUE(ends(*peer));
+  }
+  EXPECT_EQ(listener_cells().connections_closed.read(), 6u);
+}
+
+}  // namespace
+}  // namespace weir::proxy
