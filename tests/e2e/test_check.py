@@ -208,3 +208,19 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 def test_every_example_is_good(path):
     done = run([BINARY, "check", "-c", path.name], cwd=path.parent)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{path.name}: ok\n", "")
+
+
+def configurations_in_pages():
+    """Every configuration, from its listeners to its backends, of the README and the guide; and
+    what `check` prints according to the page."""
+    block = re.compile(r"^```yaml\n(.*?)^```\n(?:\ngives\n\n```\n(.*?)^```\n)?",
+                       re.MULTILINE | re.DOTALL)
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs/guide").glob("*.md"))]:
+        for text, problems in block.findall(page.read_text(encoding="utf-8")):
+            if re.search("^listeners:.*^backends:", text, re.MULTILINE | re.DOTALL):
+                yield pytest.param(text, problems or "weir.yaml: ok\n", id=page.name)
+
+
+@pytest.mark.parametrize("text, said", configurations_in_pages())
+def test_the_documentation_is_right_about_every_whole_configuration(tmp_path, text, said):
+    assert check(tmp_path, text) == (0 if said == "weir.yaml: ok\n" else 1, said)
