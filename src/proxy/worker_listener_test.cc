@@ -141,6 +141,23 @@ TEST_F(WorkerListenerTest, ADrainLetsExchangesEndAndSaysClose) {
   EXPECT_TRUE(turn_until([&] { return proxy_->is_drained(); }));
 }
 
+// Its request may be on its way.
+TEST_F(WorkerListenerTest, ADrainWaitsForTheFirstRequestOfAConnection) {
+  FakeServer server;
+  start_with(server);
+  Peer client = connect();
+  ASSERT_TRUE(turn_until([&] { return proxy_->connections_open() == 1; }));
+  proxy_->drain();
+  worker_.turn_a_little();
+  client.send(kGet);
+  Peer& peer = accept(server);
+  ASSERT_TRUE(receives(peer, "\r\n\r\n"));
+  peer.send(kOk);
+  ASSERT_TRUE(receives(client, "ok"));
+  EXPECT_NE(client.in.find("Connection: close\r\n"), std::string::npos);
+  EXPECT_TRUE(turn_until([&] { return proxy_->is_drained(); }));
+}
+
 TEST_F(WorkerListenerTest, ADrainLetsABodyEnd) {
   FakeServer server;
   start_with(server);

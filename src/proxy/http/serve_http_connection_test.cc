@@ -578,6 +578,52 @@ TEST_F(ServeHttpTest, ADeadPooledConnectionIsA502ForAnyOtherRequest) {
   EXPECT_EQ(server.accept_all(), 1u);
 }
 
+// The servers answer in turn: the first reads the whole request and dies.
+TEST_F(ServeHttpTest, ASmallBodyIsSentAgainWhenTheServerDiedBeforeItAnswered) {
+  FakeServer one;
+  FakeServer two;
+  add_server(one.address, "1");
+  add_server(two.address, "2");
+  start();
+  for (const char* body : {"Content-Length: 5\r\n\r\nhello",
+                           "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"}) {
+    const std::string request = std::string("PUT / HTTP/1.1\r\nHost: x\r\n") + body;
+    Peer client = connect_and_send(request);
+    Peer& dies = one.handed_out <= two.handed_out ? accept(one) : accept(two);
+    ASSERT_TRUE(receives(dies, "hello"));
+    dies.close();
+    Peer& answers = one.handed_out <= two.handed_out ? accept(one) : accept(two);
+    ASSERT_TRUE(turn_until([&] { return answers.read().in.size() >= request.size(); }));
+    EXPECT_EQ(answers.in, request);
+    answers.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    ASSERT_TRUE(receives(client, "ok"));
+    const test::Logged line = last_logged();
+    EXPECT_EQ(line.attempts, 2);
+    EXPECT_EQ(line.bytes_received, 5u);
+  }
+}
+
+TEST_F(ServeHttpTest, ABodyThatMayHaveHadItsEffectIsNotSentAgain) {
+  FakeServer one;
+  FakeServer two;
+  add_server(one.address, "1");
+  add_server(two.address, "2");
+  start();
+  const std::string large(100'000, 'b');
+  int sent = 0;
+  for (const std::string& request :
+       {std::string("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"),
+        "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + large}) {
+    Peer client = connect_and_send(request);
+    Peer& dies = sent++ == 0 ? accept(one) : accept(two);
+    ASSERT_TRUE(turn_until([&] { return dies.read().in.size() == request.size(); }));
+    dies.close();
+    ASSERT_TRUE(receives(client, "reason: server_closed\n"));
+    EXPECT_EQ(last_logged().attempts, 1);
+  }
+  EXPECT_EQ(one.accept_all() + two.accept_all(), 2u);
+}
+
 TEST_F(ServeHttpTest, AConnectionThatTheServerEndedWhileIdleIsNotUsed) {
   FakeServer server;
   start_with(server);
