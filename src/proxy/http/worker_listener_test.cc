@@ -1,25 +1,23 @@
+// Listeners are tried with HTTP connections, hence the folder.
+
 #include "proxy/worker_listener.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
-#include "proxy/http/exchange.h"
-#include "proxy/proxy_test_support.h"
+#include "proxy/http/serve_http_test_support.h"
 
 namespace weir::proxy {
 namespace {
 
 using test::FakeServer;
+using test::kGet;
+using test::kOk;
 using test::Peer;
 using namespace std::chrono_literals;
 
-constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-class WorkerListenerTest : public test::ProxyFixture {
+class WorkerListenerTest : public test::HttpFixture {
  protected:
-  WorkerListenerTest() : ProxyFixture(&serve_http_connection) {}
-
   // A client whose request is answered, so that its connection is idle.
   Peer make_idle_client(FakeServer& server) {
     Peer client = connect_and_send(kGet);

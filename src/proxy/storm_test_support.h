@@ -1,40 +1,17 @@
+#pragma once
 // Clients and servers that do anything at any time, by seed. What must hold is what the fixture
 // asks at the end: no connection, lease or buffer is left, and nothing was used after its end.
 
-#include <gtest/gtest.h>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/random.h"
-#include "proxy/http/exchange.h"
 #include "proxy/proxy_test_support.h"
-#include "proxy/tcp/serve_tcp_connection.h"
 
-namespace weir::proxy {
-namespace {
-
-using test::FakeServer;
-using test::Peer;
-using namespace std::chrono_literals;
-
-constexpr std::string_view kRequests[] = {
-    "GET /a HTTP/1.1\r\nHost: x\r\n\r\n",
-    "HEAD /b HTTP/1.1\r\nHost: x\r\n\r\n",
-    "GET /c HTTP/1.0\r\n\r\n",
-    "POST /d HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello world",
-    "PUT /e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-    "POST /f HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n",
-    "GET /g HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    "BAD\r\n\r\n",
-};
-constexpr std::string_view kResponses[] = {
-    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
-    "HTTP/1.1 204 No Content\r\n\r\n",
-    "HTTP/1.1 100 Continue\r\n\r\n",
-    "HTTP/1.0 200 OK\r\n\r\nto the end",
-    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    "nonsense\r\n\r\n",
-};
+namespace weir::proxy::test {
 
 // One end of a connection and what it still means to say.
 struct Actor {
@@ -42,9 +19,11 @@ struct Actor {
   std::string to_say;
 };
 
-class StormTest : public test::ProxyFixture, public testing::WithParamInterface<std::uint64_t> {
+class StormTest : public ProxyFixture, public testing::WithParamInterface<std::uint64_t> {
  protected:
-  explicit StormTest(ProxyWorker::Serve serve) : ProxyFixture(serve) {
+  StormTest(ProxyWorker::Serve serve, std::span<const std::string_view> requests,
+            std::span<const std::string_view> responses)
+      : ProxyFixture(serve), requests_(requests), responses_(responses) {
     listener_.timeouts.client_head = 5ms;
     listener_.timeouts.client_body = 5ms;
     listener_.timeouts.keep_alive = 5ms;
@@ -82,7 +61,7 @@ class StormTest : public test::ProxyFixture, public testing::WithParamInterface<
   void rage() {
     FakeServer one;
     FakeServer two;
-    const test::ClosedPort closed;
+    const ClosedPort closed;
     add_server(one.address, "1");
     add_server(two.address, "2");
     add_server(closed.address, "3");
@@ -104,31 +83,17 @@ class StormTest : public test::ProxyFixture, public testing::WithParamInterface<
           actors.erase(actors.begin() + static_cast<std::ptrdiff_t>(at));
         }
       };
-      some(clients, kRequests);
-      some(servers, kResponses);
+      some(clients, requests_);
+      some(servers, responses_);
       worker_.turn_a_little();
       for (auto bytes = log_.front(); !bytes.empty(); bytes = log_.front()) log_.pop();
     }
     if (random_.below(2) == 0) proxy_->drain();
   }
 
+  std::span<const std::string_view> requests_;
+  std::span<const std::string_view> responses_;
   Random random_{GetParam()};
 };
 
-class HttpStormTest : public StormTest {
- protected:
-  HttpStormTest() : StormTest(&serve_http_connection) {}
-};
-class TcpStormTest : public StormTest {
- protected:
-  TcpStormTest() : StormTest(&serve_tcp_connection) { listener_.protocol = Protocol::tcp; }
-};
-
-TEST_P(HttpStormTest, LeavesNothingBehind) { rage(); }
-TEST_P(TcpStormTest, LeavesNothingBehind) { rage(); }
-
-INSTANTIATE_TEST_SUITE_P(Seeds, HttpStormTest, testing::Range<std::uint64_t>(0, 10));
-INSTANTIATE_TEST_SUITE_P(Seeds, TcpStormTest, testing::Range<std::uint64_t>(0, 3));
-
-}  // namespace
-}  // namespace weir::proxy
+}  // namespace weir::proxy::test

@@ -1,0 +1,19 @@
+#pragma once
+// What the tests of whole HTTP connections share.
+
+#include <string_view>
+
+#include "proxy/http/exchange.h"
+#include "proxy/proxy_test_support.h"
+
+namespace weir::proxy::test {
+
+inline constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+inline constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+class HttpFixture : public ProxyFixture {
+ protected:
+  HttpFixture() : ProxyFixture(&serve_http_connection) {}
+};
+
+}  // namespace weir::proxy::test
