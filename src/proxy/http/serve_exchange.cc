@@ -103,6 +103,8 @@ Task<void> serve_exchange(Exchange& x) {
   if (found) {
     x.backend = &x.proxy.backend(*found);
     x.backend->cells().requests.add();
+    // What cannot be sent again need not be kept.
+    if (!http::is_idempotent(x.request.method)) x.body.stop_keeping();
     const auto result = co_await make_attempts(x);
     if (result) co_return;
     x.error = result.error();
