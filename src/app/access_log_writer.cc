@@ -1,5 +1,6 @@
 #include "app/access_log_writer.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <climits>
@@ -33,22 +34,31 @@ Fd open_file(const std::string& path) {
 
 }  // namespace
 
-std::expected<std::uint32_t, std::string> AccessLogWriter::open(
-    const proxy::AccessLogSettings& settings) {
-  for (std::size_t i = 0; i < files_.size(); ++i) {
-    if (files_[i].path == *settings.path && files_[i].format == settings.format) {
-      return static_cast<std::uint32_t>(i);
+std::expected<void, std::string> AccessLogWriter::open(proxy::Listener& listener) {
+  const proxy::AccessLogSettings& settings = listener.access_log;
+  if (settings.format == proxy::AccessLogFormat::off) return {};
+  auto file = std::ranges::find_if(files_, [&settings](const File& known) {
+    return known.path == *settings.path && known.format == settings.format;
+  });
+  if (file == files_.end()) {
+    Fd fd = open_file(*settings.path);
+    if (!fd.is_open()) {
+      return std::unexpected("cannot write the access log " + *settings.path + ": " +
+                             std::strerror(errno));
     }
+    struct stat status{};
+    ::fstat(fd.get(), &status);
+    files_.push_back({*settings.path,
+                      settings.format,
+                      std::move(fd),
+                      S_ISREG(status.st_mode),
+                      std::make_unique<std::atomic<bool>>(false),
+                      {}});
+    file = files_.end() - 1;
   }
-  Fd fd = open_file(*settings.path);
-  if (!fd.is_open()) {
-    return std::unexpected("cannot write the access log " + *settings.path + ": " +
-                           std::strerror(errno));
-  }
-  struct stat status{};
-  ::fstat(fd.get(), &status);
-  files_.push_back({*settings.path, settings.format, std::move(fd), S_ISREG(status.st_mode), {}});
-  return static_cast<std::uint32_t>(files_.size() - 1);
+  listener.access_log_index = static_cast<std::uint32_t>(file - files_.begin());
+  listener.access_log_full = file->full.get();
+  return {};
 }
 
 LogRing& AccessLogWriter::add_ring() {
@@ -84,7 +94,8 @@ void AccessLogWriter::run() {
   }
 }
 
-// False: there was nothing, or no room for it.
+// False: there was nothing. What a full file gets here was in the rings when it filled up, so that
+// is bounded.
 bool AccessLogWriter::take_records() {
   bool took = false;
   for (auto& ring : rings_) {
@@ -94,7 +105,6 @@ bool AccessLogWriter::take_records() {
       std::uint32_t index;
       std::memcpy(&index, bytes.data(), sizeof index);
       File& file = files_[index];
-      if (file.pending.size() >= kPendingBytesMax) break;
       const stats::AccessRecord record = stats::decode(bytes.subspan(sizeof index));
       if (file.format == proxy::AccessLogFormat::json) {
         stats::format_json(record, file.pending);
@@ -124,6 +134,7 @@ bool AccessLogWriter::write_pending(File& file) {
     written += static_cast<std::size_t>(count);
   }
   file.pending.erase(0, written);
+  file.full->store(file.pending.size() >= kPendingBytesMax, std::memory_order_relaxed);
   return file.pending.empty();
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // AccessLogWriter: the log thread. Takes the workers' records out of their rings, formats them and
-// writes them. When a file does not take more (a pipe nobody reads), it stops taking records, the
-// rings fill, and the workers count what they drop: a log never blocks a worker.
+// writes them. When a file does not take more (a pipe nobody reads), it says so, and the workers
+// drop and count what is meant for it: a log blocks neither a worker nor another log.
 
 #include <atomic>
 #include <expected>
@@ -12,7 +12,7 @@
 
 #include "base/fd.h"
 #include "base/log_ring.h"
-#include "proxy/listener_settings.h"
+#include "proxy/snapshot.h"
 
 namespace weir::app {
 
@@ -22,9 +22,9 @@ class AccessLogWriter {
   AccessLogWriter(const AccessLogWriter&) = delete;
   ~AccessLogWriter() { stop(); }
 
-  // Before start(): the number of the file that records of these settings go to. The error is a
-  // sentence.
-  std::expected<std::uint32_t, std::string> open(const proxy::AccessLogSettings& settings);
+  // Before start(): opens the file that the listener's lines go to, and tells the listener. The
+  // error is a sentence.
+  std::expected<void, std::string> open(proxy::Listener& listener);
   // Before start(): a ring for one worker.
   LogRing& add_ring();
 
@@ -39,6 +39,7 @@ class AccessLogWriter {
     proxy::AccessLogFormat format;
     Fd fd;
     bool is_regular;
+    std::unique_ptr<std::atomic<bool>> full;
     std::string pending;  // formatted and not written yet
   };
 

@@ -83,10 +83,7 @@ std::expected<void, std::string> Process::prepare() {
   if (!connections_max) return Problem(connections_max.error());
   snapshot_ = std::make_shared<proxy::Snapshot>(compile(settings_, registry_));
   for (auto& listener : snapshot_->listeners) {
-    if (listener->access_log.format == proxy::AccessLogFormat::off) continue;
-    const auto index = access_log_.open(listener->access_log);
-    if (!index) return Problem(index.error());
-    listener->access_log_index = *index;
+    if (const auto opened = access_log_.open(*listener); !opened) return opened;
   }
   if (const auto opened = open_listeners(); !opened) return opened;
   if (const auto opened = open_admin(); !opened) return opened;

@@ -26,7 +26,10 @@ TEST(IntrusiveList, AnElementLeavesWhenItIsDestroyed) {
   IntrusiveList<Element> list;
   Element stays(1);
   list.push_back(stays);
-  { Element goes(2); list.push_back(goes); }
+  {
+    Element goes(2);
+    list.push_back(goes);
+  }
   EXPECT_EQ(&list.front(), &stays);
   EXPECT_EQ(&list.back(), &stays);
 }
@@ -37,7 +40,10 @@ TEST(IntrusiveList, TheVisitorMayUnlinkWhatItVisits) {
   list.push_back(a);
   list.push_back(b);
   int seen = 0;
-  list.for_each([&](Element& element) { seen += element.value; element.unlink(); });
+  list.for_each([&](Element& element) {
+    seen += element.value;
+    element.unlink();
+  });
   EXPECT_EQ(seen, 3);
   EXPECT_TRUE(list.is_empty());
 }

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <exception>
 #include <string>
 
 #include "app/commands.h"
@@ -25,26 +26,25 @@ int refuse_unknown_command(const CLI::App& cli, int argc, char** argv) {
   return kUsageError;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   CLI::App cli{"Weir: a load balancer for every layer", "weir"};
   cli.require_subcommand(1);
   int status = 0;
 
   std::string file;
   weir::app::QuickStart quick;
-  CLI::App* run = cli.add_subcommand("run", "Serve traffic in the foreground");
-  auto* config = run->add_option("-c,--config", file, "Configuration file (YAML)");
-  auto* listen =
-      run->add_option("--listen", quick.listen, "Without a file: where to listen, as :8080");
-  run->add_option("--to", quick.to, "Without a file: servers, as 127.0.0.1:9001,127.0.0.1:9002")
+  CLI::App* run_command = cli.add_subcommand("run", "Serve traffic in the foreground");
+  auto* config = run_command->add_option("-c,--config", file, "Configuration file (YAML)");
+  auto* listen = run_command->add_option("--listen", quick.listen,
+                                         "Without a file: where to listen, as :8080");
+  run_command
+      ->add_option("--to", quick.to, "Without a file: servers, as 127.0.0.1:9001,127.0.0.1:9002")
       ->delimiter(',')
       ->needs(listen);
-  run->add_option("--protocol", quick.protocol, "Without a file: http (default) or tcp")
+  run_command->add_option("--protocol", quick.protocol, "Without a file: http (default) or tcp")
       ->needs(listen);
   config->excludes(listen);
-  run->callback([&] {
+  run_command->callback([&] {
     status = file.empty() ? weir::app::run_quick_start(quick) : weir::app::run_file(file);
   });
 
@@ -76,4 +76,15 @@ int main(int argc, char** argv) {
     return cli.exit(error) == 0 ? 0 : kUsageError;
   }
   return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 1;
+  }
 }

@@ -49,7 +49,7 @@ std::optional<std::string> printed(const Type& type, const void* value) {
 
 // "list of mapping `listeners.routes`": the path is the heading of its own table.
 std::string type_of_field(const FieldDescription& field, const std::vector<NamedStruct>& structs) {
-  const std::string name = type_name(*field.type);
+  std::string name = type_name(*field.type);
   const StructDescription* const inner = struct_within(*field.type);
   if (inner == nullptr) return name;
   const auto named = std::ranges::find(structs, inner, &NamedStruct::description);

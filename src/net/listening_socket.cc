@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -17,9 +18,9 @@ std::unexpected<std::string> explain(const Address& address, int os_error) {
   std::string text = "cannot listen on " + address.to_string() + ": ";
   switch (os_error) {
     case EADDRINUSE:
-      text +=
-          "the address is in use by another program; see which with 'ss -ltnp sport = :" + port +
-          "', stop it or choose another port";
+      text += "the address is in use by another program; see which with ";
+      text += address.is_unix() ? "'ss -lxp'" : "'ss -ltnp sport = :" + port + "'";
+      text += ", stop it or choose another " + std::string(address.is_unix() ? "path" : "port");
       break;
     case EACCES:
       text +=
@@ -56,6 +57,19 @@ bool bind_to(int fd, const Address& address) {
   return ::bind(fd, address.view().address, address.view().length) == 0;
 }
 
+// A unix socket that nobody listens on any more is a file that a former process left behind.
+bool bind_over_leftover(int fd, const Address& address) {
+  if (errno != EADDRINUSE || !address.is_unix()) return false;
+  const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const bool is_left_over =
+      ::connect(probe.get(), address.view().address, address.view().length) != 0 &&
+      errno == ECONNREFUSED;
+  const auto& path = reinterpret_cast<const sockaddr_un*>(address.view().address)->sun_path;
+  if (is_left_over && ::unlink(path) == 0) return bind_to(fd, address);
+  errno = EADDRINUSE;
+  return false;
+}
+
 Address local_address(int fd) {
   sockaddr_storage storage{};
   socklen_t length = sizeof storage;
@@ -82,7 +96,9 @@ std::expected<ListeningSockets, std::string> open_listening_sockets(const Addres
     // The first bind is made without SO_REUSEPORT: with it, a second process of the same user would
     // share the port without a word.
     if (i > 0) set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
-    if (!bind_to(fd.get(), opened.address)) return explain(opened.address, errno);
+    if (!bind_to(fd.get(), opened.address) && !bind_over_leftover(fd.get(), opened.address)) {
+      return explain(opened.address, errno);
+    }
     if (i == 0) {
       if (count > 1 && !address.is_unix()) set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
       if (!address.is_unix()) opened.address = local_address(fd.get());
@@ -91,6 +107,12 @@ std::expected<ListeningSockets, std::string> open_listening_sockets(const Addres
     opened.sockets.push_back(std::move(fd));
   }
   return opened;
+}
+
+void hold_off_new_connections(int fd) noexcept {
+  sock_filter drop_all{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0};
+  const sock_fprog program{.len = 1, .filter = &drop_all};
+  ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 }  // namespace weir::net

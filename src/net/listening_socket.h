@@ -21,4 +21,9 @@ struct ListeningSockets {
 std::expected<ListeningSockets, std::string> open_listening_sockets(const Address& address,
                                                                     std::size_t count);
 
+// From now on the kernel drops what asks for a connection to this listening socket: its queue can
+// be emptied before it is closed, and nobody is reset. Clients try again after a second. Does
+// nothing to others.
+void hold_off_new_connections(int fd) noexcept;
+
 }  // namespace weir::net

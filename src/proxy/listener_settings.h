@@ -100,10 +100,9 @@ struct ListenerLimits {
 
 template <class V>
 void describe(V& v, ListenerLimits& s) {
-  v.field("head_bytes", s.head_bytes, "Largest head of a request or response.")
+  v.field("head_bytes", s.head_bytes, "Largest head of a request.")
       .range(ByteCount{1024}, ByteCount{256 * 1024});
-  v.field("head_fields", s.head_fields, "Most header fields of a request or response.")
-      .range(8, 200);
+  v.field("head_fields", s.head_fields, "Most header fields of a request.").range(8, 200);
   v.field("body_bytes", s.body_bytes, "Largest body of a request; without it, any.");
   v.field("requests_per_connection", s.requests_per_connection,
           "Requests a client connection may carry before it is closed; without it, any number.")

@@ -84,6 +84,10 @@ bool ProxyWorker::is_drained() const noexcept {
 }
 
 void ProxyWorker::log_access(const Listener& listener, const stats::AccessRecord& record) noexcept {
+  const std::atomic<bool>* full = listener.access_log_full;
+  if (full != nullptr && full->load(std::memory_order_relaxed)) {
+    return cells_.log_records_dropped.add();
+  }
   // The first bytes say which of the log thread's files the line belongs to.
   const std::uint32_t file = listener.access_log_index;
   const std::span<char> room = access_log_.try_reserve(sizeof file + stats::kAccessRecordBytesMax);

@@ -26,7 +26,7 @@ class ClientConnection : public Link {
   ClientConnection(ProxyWorker& worker, WorkerListener& listener, Socket& socket,
                    const net::Address& peer) noexcept;
 
-  // Whether the client may be made to wait for nothing: between requests. A drain ends it then.
+  // idle: between two requests. A drain ends the connection then.
   enum class Phase : std::uint8_t { idle, busy };
 
   ProxyWorker& worker;
@@ -35,7 +35,7 @@ class ClientConnection : public Link {
   net::SocketStream stream;
   net::CancelSlot server_side;
   TimePoint accepted_at;
-  Phase phase = Phase::idle;
+  Phase phase = Phase::busy;
 
   // Ends the connection wherever it is.
   void abort(Error reason) noexcept;

@@ -2,6 +2,7 @@
 // Snapshot: an immutable compiled configuration, shared by all workers. Run-time state (backends,
 // servers) is not part of it: the snapshot points there.
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,7 +33,8 @@ struct Listener {
   ListenerTimeouts timeouts;
   ListenerLimits limits;
   AccessLogSettings access_log;
-  std::uint32_t access_log_index = kNoAccessLog;  // of the log thread's files
+  std::uint32_t access_log_index = kNoAccessLog;       // of the log thread's files
+  const std::atomic<bool>* access_log_full = nullptr;  // it takes no more lines at present
   std::shared_ptr<const stats::ListenerStats> stats;
 };
 

@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "net/listening_socket.h"
+
 namespace weir::proxy {
 namespace {
 
@@ -58,6 +60,7 @@ void WorkerListener::stop() noexcept {
   if (stopping_) return;
   stopping_ = true;
   accepted_this_turn_ = true;
+  net::hold_off_new_connections(socket_->fd());
   worker_.worker().defer(stop_);
 }
 

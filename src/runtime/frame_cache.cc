@@ -2,7 +2,7 @@
 
 #include <array>
 #include <cstdlib>
-#include <new>
+#include <memory>
 #include <utility>
 
 #include "base/assert.h"
@@ -65,7 +65,7 @@ void free_frame(void* frame, std::size_t bytes) noexcept {
     return;
   }
   FreeFrame*& head = frame_cache.free[index];
-  head = new (frame) FreeFrame{head};
+  head = std::construct_at(static_cast<FreeFrame*>(frame), head);
 }
 
 #endif

@@ -65,7 +65,7 @@ struct Owned final : Message {
   explicit Owned(int& out) : delivered(out) {}
   void deliver() noexcept override {
     ++delivered;
-    delete this;
+    std::unique_ptr<Owned> self(this);
   }
   int& delivered;
 };

@@ -17,7 +17,7 @@ constexpr std::array kTexts = {
     &AccessRecord::listener, &AccessRecord::client_address, &AccessRecord::method,
     &AccessRecord::target,   &AccessRecord::protocol,       &AccessRecord::host,
     &AccessRecord::referer,  &AccessRecord::user_agent,     &AccessRecord::backend,
-    &AccessRecord::server,
+    &AccessRecord::server,   &AccessRecord::sentence,
 };
 
 // The encoded form: this, then the texts one after another.
@@ -38,6 +38,10 @@ struct Fixed {
 static_assert(std::is_trivially_copyable_v<Fixed>);
 static_assert(sizeof(Fixed) + kAccessTargetBytesMax + (kTexts.size() - 1) * kAccessTextBytesMax <=
               kAccessRecordBytesMax);
+
+std::string_view sentence_of(const AccessRecord& record) noexcept {
+  return record.sentence.empty() ? row_of(record.reason.kind).sentence : record.sentence;
+}
 
 // ---- Combined
 
@@ -132,12 +136,13 @@ std::string server_path(const AccessRecord& record) {
   return path;
 }
 
-void append_reason(std::string& out, Error reason) {
+void append_reason(std::string& out, const AccessRecord& record) {
+  const Error reason = record.reason;
   if (reason.os_error > 0) append_pair(out, "errno", static_cast<std::uint64_t>(reason.os_error));
   if (reason.detail != 0) append_pair(out, "detail", std::uint64_t{reason.detail});
   const ErrorKindRow& row = row_of(reason.kind);
   append_pair(out, "reason", row.word);
-  if (reason.kind != ErrorKind::none) append_quoted(out, row.sentence);
+  if (reason.kind != ErrorKind::none) append_quoted(out, sentence_of(record));
 }
 
 // ---- JSON
@@ -183,11 +188,12 @@ void append_time_member(std::string& out, WallTime time) {
   out.append(fraction, 1).append("Z\"");
 }
 
-void append_reason_members(std::string& out, Error reason) {
+void append_reason_members(std::string& out, const AccessRecord& record) {
+  const Error reason = record.reason;
   if (reason.kind == ErrorKind::none) return append_member(out, "reason", "");
   const ErrorKindRow& row = row_of(reason.kind);
   append_member(out, "reason", row.word);
-  append_member(out, "sentence", row.sentence);
+  append_member(out, "sentence", sentence_of(record));
   if (reason.os_error > 0) append_member(out, "errno", static_cast<std::uint64_t>(reason.os_error));
   if (reason.detail != 0) append_member(out, "detail", std::uint64_t{reason.detail});
 }
@@ -265,7 +271,7 @@ void format_combined(const AccessRecord& record, std::string& out) {
   append_pair(out, "attempts", record.attempts);
   append_pair(out, "reused", record.reused == Reused::yes ? "yes" : "no");
   append_pair(out, "bytes_received", record.bytes_received);
-  append_reason(out, record.reason);
+  append_reason(out, record);
   out += '\n';
 }
 
@@ -296,7 +302,7 @@ void format_json(const AccessRecord& record, std::string& out) {
   append_name(out, "reused");
   out += record.reused == Reused::yes ? "true" : "false";
   append_member(out, "bytes_received", record.bytes_received);
-  append_reason_members(out, record.reason);
+  append_reason_members(out, record);
   out += "}\n";
 }
 

@@ -44,6 +44,7 @@ struct AccessRecord {
   std::string_view user_agent;
   std::string_view backend;
   std::string_view server;
+  std::string_view sentence;  // what happened, where that is known better than from the reason
 };
 
 inline constexpr std::size_t kAccessTargetBytesMax = 2048;
@@ -51,7 +52,7 @@ inline constexpr std::size_t kAccessTextBytesMax = 256;  // of every other text
 
 // Room in which any record fits once its texts are cut to these lengths.
 inline constexpr std::size_t kAccessRecordBytesMax =
-    128 + kAccessTargetBytesMax + 9 * kAccessTextBytesMax;
+    128 + kAccessTargetBytesMax + 10 * kAccessTextBytesMax;
 
 // Worker: writes the record into at least kAccessRecordBytesMax bytes, cutting texts that are too
 // long, and returns how many it used.

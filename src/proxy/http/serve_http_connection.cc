@@ -34,6 +34,7 @@ void count_and_log(const Exchange& x) {
   record.status = x.status;
   record.attempts = static_cast<std::uint16_t>(x.attempts.size());
   record.reason = x.error;
+  if (x.error.kind != ErrorKind::none) record.sentence = sentence_of(x.error);
   record.time = x.proxy.worker().reactor().wall_now();
   record.request_time = duration;
   record.connect_time = x.connect_time;
@@ -114,7 +115,8 @@ Task<void> serve_requests(ClientConnection& connection) {
   Duration wait = listener.timeouts.client_head;
   for (std::uint64_t requests = 1;; ++requests) {
     if (connection.worker.is_draining() && !client.has_pipelined() && requests > 1) co_return;
-    connection.phase = ClientConnection::Phase::idle;
+    // Whoever has just connected is about to ask: that is not idling.
+    if (requests > 1) connection.phase = ClientConnection::Phase::idle;
     if (!co_await client.request_begun(worker.now() + wait)) co_return;
     connection.phase = ClientConnection::Phase::busy;
     switch (co_await serve_request(connection, client, requests)) {

@@ -81,8 +81,8 @@ Task<void> serve_tunnel(ClientConnection& connection, backend::WorkerBackend& ba
     const TimePoint started = worker.now();
     const auto connected = co_await connect_server(connection, backend, lease, server);
     record.connected_at = worker.now();
-    record.connect_time = worker.now() - started;
     if (connected) {
+      record.connect_time = worker.now() - started;
       net::Tunnel tunnel(worker, connection.stream, *server,
                          connection.listener.listener().timeouts.tunnel_idle);
       record.outcome = co_await tunnel.run();
@@ -108,7 +108,6 @@ Task<void> serve_tunnel(ClientConnection& connection, backend::WorkerBackend& ba
 }  // namespace
 
 Task<void> serve_tcp_connection(ClientConnection& connection) {
-  connection.phase = ClientConnection::Phase::busy;
   co_await serve_tunnel(
       connection, connection.worker.backend(connection.listener.listener().route_backends.front()));
   connection.worker.end_connection(connection);
