@@ -120,7 +120,7 @@ def test_what_could_not_be_read_is_logged_too(start, server):
     record = weir.access_log()[0]
     assert (record["status"], record["method"], record["target"]) == (400, None, None)
     assert record["reason"] == "bad_request"
-    assert record["sentence"] == "The client's request breaks HTTP's rules."
+    assert "TLS handshake" in record["sentence"]
     assert record["detail"] > 0  # the rule
 
 
@@ -201,12 +201,13 @@ def test_a_reader_that_comes_late_gets_whole_lines(start, nginx, unread):
     weir = start(simple(nginx(), access_log={"format": "json", "path": str(unread)}))
     overflow(weir)
     with open(unread, encoding="ascii") as lines:
-        targets = [json.loads(next(lines))["target"] for _ in range(5000)]
-        assert set(targets) == {"/name"}
-        get(weir, "/last")  # there is room again
-        for line in lines:
-            if json.loads(line)["target"] == "/last":
+        for count, line in enumerate(lines, start=1):
+            target = json.loads(line)["target"]
+            if target == "/last":
                 break
+            assert target == "/name"
+            if count % 1000 == 0:
+                get(weir, "/last")  # logged as soon as there is room again
 
 
 def test_a_log_nobody_reads_costs_another_listener_no_line(start, nginx, unread):

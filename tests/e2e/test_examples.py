@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from process import Process, run
+from process import Process, run, wait_until
 from servers import Client
 from weir import BINARY, ROOT
 
@@ -44,9 +44,10 @@ def test_there_are_examples():
 def test_the_demo_prints_a_curl_that_works(tmp_path):
     demo = Process([BINARY, "demo", "--listen", "127.0.0.1:0"], cwd=tmp_path)
     try:
-        demo.stderr.wait_for("^ready$")
-        command = demo.stderr.wait_for(r"^\s*(curl \S+)")[1].split()
-        answers = [run([*command, "-sS"]).stdout for _ in range(6)]
+        curl = r"^\s*(curl \S+)"
+        (found,) = wait_until(lambda: demo.stdout.find_all(curl) + demo.stderr.find_all(curl),
+                              "the demo prints a curl line")
+        answers = [run([*found[1].split(), "-sS"]).stdout for _ in range(6)]
         # It shows that its servers take turns.
         assert {re.search(r"demo-\d", answer)[0] for answer in answers} == {
             "demo-1", "demo-2", "demo-3"}
