@@ -1,18 +1,8 @@
 #include "backend/backend.h"
 
-#include "balance/pickers.h"
+#include <utility>
 
 namespace weir::backend {
-namespace {
-
-std::string_view name_of(Balance balance) {
-  for (const auto& [name, value] : names_of(Balance{})) {
-    if (value == balance) return name;
-  }
-  return {};
-}
-
-}  // namespace
 
 Server::Server(const ServerSettings& settings, std::string_view backend, stats::Registry& registry)
     : name_(settings.name.value),
@@ -28,9 +18,8 @@ Backend::Backend(const BackendSettings& settings, stats::Registry& registry)
     servers_.push_back(std::make_unique<Server>(server, name(), registry));
     specs.push_back({.weight = server.weight});
   }
-  const balance::PickerEntry* entry = balance::find_picker(name_of(settings.balance));
-  WEIR_ASSERT(entry != nullptr);
-  picker_ = entry->make();
+  for (const auto& server : servers_) lease_counters_.push_back(&server->leases_);
+  picker_ = balance::kPickers[std::to_underlying(settings.balance)].make();
   table_ = picker_->build(specs, balance::ServerSet::all(specs.size()));
 }
 

@@ -30,6 +30,7 @@ class Server {
   std::uint32_t leases() const noexcept { return leases_.load(std::memory_order_relaxed); }
 
  private:
+  friend class Backend;
   friend class ServerLease;
   std::string name_;
   std::string full_name_;
@@ -53,11 +54,15 @@ class Backend {
   }
   const balance::Picker& picker() const noexcept { return *picker_; }
   const balance::Table& table() const noexcept { return *table_; }
+  balance::LeaseCounters lease_counters() const noexcept WEIR_LIFETIMEBOUND {
+    return lease_counters_;
+  }
   const stats::BackendStats& stats() const noexcept { return *stats_; }
 
  private:
   BackendSettings settings_;
   std::vector<std::unique_ptr<Server>> servers_;
+  std::vector<const std::atomic<std::uint32_t>*> lease_counters_;  // of servers_
   std::unique_ptr<const balance::Picker> picker_;
   std::unique_ptr<const balance::Table> table_;
   std::shared_ptr<const stats::BackendStats> stats_;

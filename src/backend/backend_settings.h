@@ -1,10 +1,11 @@
 #pragma once
 // What a configuration says of a backend and its servers.
 
+#include <array>
 #include <string>
 #include <vector>
 
-#include "balance/server.h"
+#include "balance/pickers.h"
 #include "base/time.h"
 #include "config/description.h"
 #include "net/address.h"
@@ -65,15 +66,19 @@ void describe(V& v, BackendTimeouts& s) {
       .range(1ms, 24h);
 }
 
-enum class Balance : std::uint8_t { round_robin };
+// A place in balance::kPickers, whose names are those of the configuration.
+enum class Balance : std::uint8_t {};
 constexpr auto names_of(Balance) {
-  return std::to_array<std::pair<std::string_view, Balance>>(
-      {{"round_robin", Balance::round_robin}});
+  std::array<std::pair<std::string_view, Balance>, balance::kPickers.size()> names;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    names[i] = {balance::kPickers[i].name, static_cast<Balance>(i)};
+  }
+  return names;
 }
 
 struct BackendSettings {
   config::Located<std::string> name;
-  Balance balance = Balance::round_robin;
+  Balance balance = {};
   std::vector<ServerSettings> servers;
   BackendTimeouts timeouts;
   PoolSettings pool;

@@ -70,7 +70,10 @@ WorkerBackend::~WorkerBackend() { close_idle(); }
 
 ServerLease WorkerBackend::pick(std::span<const balance::ServerIndex> tried) noexcept {
   if (next_let_in_ <= worker_.now()) let_in_again();
-  balance::PickInput input{.tried = tried, .random = worker_.random().next(), .now = worker_.now()};
+  balance::PickInput input{.tried = tried,
+                           .leases = backend_->lease_counters(),
+                           .random = worker_.random().next(),
+                           .now = worker_.now()};
   if (next_let_in_ != kNever) {
     input.excluded = &left_out_;
     const balance::ServerIndex index = backend_->picker().pick(backend_->table(), *state_, input);

@@ -8,15 +8,31 @@ namespace {
 
 constexpr std::size_t kBits = ServerSet::kWordBits;
 
-bool is_tried(const PickInput& input, ServerIndex server) noexcept {
-  return std::ranges::find(input.tried, server) != input.tried.end();
-}
-
 }  // namespace
 
 bool PickInput::allows(ServerIndex server) const noexcept {
   if (excluded != nullptr && excluded->contains(server)) return false;
-  return !is_tried(*this, server);
+  return std::ranges::find(tried, server) == tried.end();
+}
+
+ServerSet members_of(std::span<const ServerSpec> servers, const ServerSet& candidates) {
+  ServerSet members(servers.size());
+  for (std::size_t number = 0; number < servers.size(); ++number) {
+    WEIR_ASSERT(servers[number].weight <= kWeightMax);
+    const ServerIndex server = to_server(number);
+    if (servers[number].weight > 0 && candidates.contains(server)) members.insert(server);
+  }
+  return members;
+}
+
+std::uint64_t allowed_word(const ServerSet& members, const PickInput& input,
+                           std::size_t at) noexcept {
+  std::uint64_t word = members.word(at);
+  if (input.excluded != nullptr) word &= ~input.excluded->word(at);
+  for (const ServerIndex server : input.tried) {
+    if (to_number(server) / kBits == at) word &= ~(std::uint64_t{1} << to_number(server) % kBits);
+  }
+  return word;
 }
 
 ServerIndex find_allowed(const ServerSet& members, const PickInput& input,
@@ -26,13 +42,9 @@ ServerIndex find_allowed(const ServerSet& members, const PickInput& input,
   // The word of the start comes first without the bits before it, and last with them.
   for (std::size_t step = 0; step <= members.words(); ++step) {
     const std::size_t at = (start / kBits + step) % members.words();
-    std::uint64_t left = members.word(at);
-    if (input.excluded != nullptr) left &= ~input.excluded->word(at);
-    if (step == 0) left &= ~std::uint64_t{0} << (start % kBits);
-    for (; left != 0; left &= left - 1) {
-      const ServerIndex server = to_server(at * kBits + std::countr_zero(left));
-      if (!is_tried(input, server)) return server;
-    }
+    std::uint64_t word = allowed_word(members, input, at);
+    if (step == 0) word &= ~std::uint64_t{0} << (start % kBits);
+    if (word != 0) return to_server(at * kBits + std::countr_zero(word));
   }
   return ServerIndex::none;
 }

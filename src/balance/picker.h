@@ -7,6 +7,7 @@
 // table, state and input, so that a copy of the state answers what would be picked without moving
 // anything.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -26,6 +27,10 @@ class State {
   virtual ~State() = default;
 };
 
+// Attempts in flight on each server over all workers, by its number. The counters are the servers'
+// own, written by every worker, so that reading one may cost a cache miss.
+using LeaseCounters = std::span<const std::atomic<std::uint32_t>* const>;
+
 // What one pick is told. All borrowed for the call.
 struct PickInput {
   // Candidates of the table that this pick must leave out, because they are full, or refused this
@@ -33,8 +38,9 @@ struct PickInput {
   const ServerSet* excluded = nullptr;
   // Servers that this exchange tried already; a handful, in any order.
   std::span<const ServerIndex> tried = {};
-  std::uint64_t hash = 0;    // of the balancing key; the same key, the same hash
-  std::uint64_t random = 0;  // 64 fresh random bits
+  LeaseCounters leases = {};  // of all servers of the table; empty: not known
+  std::uint64_t hash = 0;     // of the balancing key; the same key, the same hash
+  std::uint64_t random = 0;   // 64 fresh random bits
   TimePoint now = {};
 
   bool allows(ServerIndex server) const noexcept;
@@ -59,8 +65,9 @@ class Picker {
   // A copy that moves on its own, for explain. May allocate.
   virtual std::unique_ptr<State> copy(const State& state) const = 0;
 
-  // Worker. An allowed candidate, or none. Does not allocate; its cost has a bound that does not
-  // depend on the number of servers unless nearly all of them are left out.
+  // Worker. An allowed candidate, or none. Does not allocate; its cost grows at most with the
+  // logarithm of the number of servers, unless nearly all of them are left out or the table is new
+  // to the state.
   virtual ServerIndex pick(const Table& table, State& state,
                            const PickInput& input) const noexcept = 0;
 
@@ -68,6 +75,13 @@ class Picker {
   virtual void on_lease(const Table&, State&, ServerIndex) const noexcept {}
   virtual void on_release(const Table&, State&, ServerIndex) const noexcept {}
 };
+
+// The candidates that have a weight.
+ServerSet members_of(std::span<const ServerSpec> servers, const ServerSet& candidates);
+
+// ServerSet::word() of the members that the input allows.
+std::uint64_t allowed_word(const ServerSet& members, const PickInput& input,
+                           std::size_t at) noexcept;
 
 // The first member at or after `from`, in circular order, that the input allows; none if there is
 // none. Reads 64 servers a step.

@@ -128,14 +128,8 @@ ServerIndex pick_displaced(const RoundRobinTable& table, RoundRobinState& state,
 
 std::unique_ptr<const Table> RoundRobinPicker::build(std::span<const ServerSpec> servers,
                                                      const ServerSet& candidates) const {
-  WEIR_ASSERT(servers.size() <= kServersMax);
   auto table = std::make_unique<RoundRobinTable>();
-  table->members = ServerSet(servers.size());
-  for (std::size_t number = 0; number < servers.size(); ++number) {
-    WEIR_ASSERT(servers[number].weight <= kWeightMax);
-    const ServerIndex server = to_server(number);
-    if (servers[number].weight > 0 && candidates.contains(server)) table->members.insert(server);
-  }
+  table->members = members_of(servers, candidates);
   if (table->members.is_empty()) return table;
   unsigned shift = 0;
   Groups groups = group_by_weight(servers, table->members, shift);
