@@ -6,7 +6,10 @@
 #include <memory>
 #include <string_view>
 
+#include "balance/least_connections.h"
 #include "balance/picker.h"
+#include "balance/power_of_two.h"
+#include "balance/random.h"
 #include "balance/round_robin.h"
 
 namespace weir::balance {
@@ -25,6 +28,10 @@ std::unique_ptr<const Picker> make() {
 // The first one is the default.
 inline constexpr std::array kPickers = {
     PickerEntry{"round_robin", make<RoundRobinPicker>, "docs/reference/balance/round_robin.md"},
+    PickerEntry{"random", make<RandomPicker>, "docs/reference/balance/random.md"},
+    PickerEntry{"power_of_two", make<PowerOfTwoPicker>, "docs/reference/balance/power_of_two.md"},
+    PickerEntry{"least_connections", make<LeastConnectionsPicker>,
+                "docs/reference/balance/least_connections.md"},
 };
 
 // The entry of this name, or nullptr.

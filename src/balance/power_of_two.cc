@@ -1,0 +1,48 @@
+#include "balance/power_of_two.h"
+
+#include "balance/weighted_draw.h"
+
+namespace weir::balance {
+namespace {
+
+struct PowerOfTwoTable final : Table {
+  PowerOfTwoTable(std::span<const ServerSpec> servers, const ServerSet& candidates)
+      : draw(servers, candidates) {}
+  WeightedDraw draw;
+};
+
+std::uint64_t leases_of(const PickInput& input, ServerIndex server) noexcept {
+  if (input.leases.empty()) return 0;
+  return input.leases[to_number(server)]->load(std::memory_order_relaxed);
+}
+
+}  // namespace
+
+std::unique_ptr<const Table> PowerOfTwoPicker::build(std::span<const ServerSpec> servers,
+                                                     const ServerSet& candidates) const {
+  return std::make_unique<PowerOfTwoTable>(servers, candidates);
+}
+
+std::unique_ptr<State> PowerOfTwoPicker::start(const Table&, WorkerIndex, std::uint16_t) const {
+  return std::make_unique<State>();
+}
+
+std::unique_ptr<State> PowerOfTwoPicker::copy(const State&) const {
+  return std::make_unique<State>();
+}
+
+ServerIndex PowerOfTwoPicker::pick(const Table& table, State&,
+                                   const PickInput& input) const noexcept {
+  const WeightedDraw& draw = static_cast<const PowerOfTwoTable&>(table).draw;
+  Random random(input.random);
+  const ServerIndex first = draw.draw(input, random);
+  if (first == ServerIndex::none) return first;
+  const ServerIndex second = draw.draw(input, random, first);
+  if (second == ServerIndex::none) return first;
+  // Fewer for its weight; without a difference the first, so that idle servers share by weight.
+  const bool is_second_freer = leases_of(input, second) * draw.weight_of(first) <
+                               leases_of(input, first) * draw.weight_of(second);
+  return is_second_freer ? second : first;
+}
+
+}  // namespace weir::balance

@@ -1,0 +1,121 @@
+#include "balance/power_of_two.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+
+#include "balance/balance_test_support.h"
+#include "balance/random.h"
+#include "base/random.h"
+
+namespace weir::balance {
+namespace {
+
+using test::LeaseCounts;
+
+// One backend and its only worker.
+class Choices {
+ public:
+  Choices(const Picker& picker, std::vector<ServerSpec> servers, std::uint64_t seed)
+      : picker_(picker),
+        table_(picker.build(servers, ServerSet::all(servers.size()))),
+        state_(picker.start(*table_, WorkerIndex{0}, 1)),
+        random_(seed) {}
+
+  ServerIndex pick(PickInput input) {
+    input.random = random_.next();
+    return picker_.pick(*table_, *state_, input);
+  }
+  // The number of leases on the fullest server when every pick is kept.
+  std::uint32_t fullest_after(int picks, LeaseCounts& leases) {
+    std::uint32_t fullest = 0;
+    for (int i = 0; i < picks; ++i) {
+      const ServerIndex picked = pick({.leases = leases.counters()});
+      fullest = std::max(fullest, ++leases[picked]);
+    }
+    return fullest;
+  }
+
+ private:
+  const Picker& picker_;
+  std::unique_ptr<const Table> table_;
+  std::unique_ptr<State> state_;
+  Random random_;
+};
+
+TEST(PowerOfTwo, TakesTheServerWithFewerLeasesOfTwo) {
+  const LeaseCounts leases{5, 3};
+  const PowerOfTwoPicker picker;
+  Choices choices(picker, {{}, {}}, 1);
+  for (int i = 0; i < 100; ++i)
+    ASSERT_EQ(choices.pick({.leases = leases.counters()}), to_server(1));
+}
+
+TEST(PowerOfTwo, ComparesLeasesByWeight) {
+  const LeaseCounts leases{5, 3};
+  const PowerOfTwoPicker picker;
+  Choices choices(picker, {{.weight = 2}, {.weight = 1}}, 1);
+  for (int i = 0; i < 100; ++i)
+    ASSERT_EQ(choices.pick({.leases = leases.counters()}), to_server(0));
+}
+
+TEST(PowerOfTwo, DrawsTwoDifferentServers) {
+  // However likely a server is to be drawn, it loses against any other.
+  const LeaseCounts leases{0, 1'000'000, 0, 0};
+  const PowerOfTwoPicker picker;
+  Choices choices(picker, {{}, {.weight = 1000}, {}, {}}, 2);
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_NE(choices.pick({.leases = leases.counters()}), to_server(1));
+  }
+}
+
+TEST(PowerOfTwo, TakesTheOnlyServerThatIsAllowed) {
+  const LeaseCounts leases{0, 9, 0};
+  const ServerIndex tried[] = {to_server(0), to_server(2)};
+  const PowerOfTwoPicker picker;
+  Choices choices(picker, {{}, {}, {}}, 3);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(choices.pick({.tried = tried, .leases = leases.counters()}), to_server(1));
+  }
+}
+
+TEST(PowerOfTwo, GivesIdleServersTheirSharesByWeight) {
+  const PowerOfTwoPicker picker;
+  Choices choices(picker, {{.weight = 5}, {.weight = 3}, {.weight = 2}}, 4);
+  int counts[3] = {};
+  for (int i = 0; i < 100'000; ++i) ++counts[to_number(choices.pick({}))];
+  EXPECT_NEAR(counts[0], 50'000, 800);
+  EXPECT_NEAR(counts[1], 30'000, 800);
+  EXPECT_NEAR(counts[2], 20'000, 800);
+}
+
+// n leases on n servers: the fullest has about log n / log log n with one choice and
+// log log n / log 2 with two.
+TEST(PowerOfTwo, FillsTheFullestServerMuchLessThanOneChoiceDoes) {
+  constexpr int kServers = 10'000;
+  const std::vector<ServerSpec> servers(kServers);
+  const RandomPicker one_choice;
+  const PowerOfTwoPicker two_choices;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    LeaseCounts by_one(kServers);
+    LeaseCounts by_two(kServers);
+    const auto fullest_of_one = Choices(one_choice, servers, seed).fullest_after(kServers, by_one);
+    const auto fullest_of_two = Choices(two_choices, servers, seed).fullest_after(kServers, by_two);
+    EXPECT_GE(fullest_of_one, 6U);
+    EXPECT_LE(fullest_of_two, 4U);
+  }
+}
+
+TEST(PowerOfTwo, KeepsTheExcessSmallHoweverMuchIsInFlight) {
+  constexpr int kServers = 100;
+  constexpr int kEach = 1000;
+  const std::vector<ServerSpec> servers(kServers);
+  const RandomPicker one_choice;
+  const PowerOfTwoPicker two_choices;
+  LeaseCounts by_one(kServers);
+  LeaseCounts by_two(kServers);
+  EXPECT_GE(Choices(one_choice, servers, 1).fullest_after(kServers * kEach, by_one), kEach + 50U);
+  EXPECT_LE(Choices(two_choices, servers, 1).fullest_after(kServers * kEach, by_two), kEach + 5U);
+}
+
+}  // namespace
+}  // namespace weir::balance
