@@ -184,8 +184,8 @@ TEST_F(TunnelTest, EndsWhenNothingMovesForTheIdleTime) {
 }
 
 TEST_F(TunnelTest, BytesInOneDirectionKeepTheOtherAlive) {
-  start(40ms);
-  const TimePoint until = worker_->now() + 200ms;
+  start(200ms);
+  const TimePoint until = worker_->now() + 500ms;
   ASSERT_TRUE(worker_.turn_until([&] {
     client_peer_.send(".");
     server_peer_.read();
@@ -195,7 +195,7 @@ TEST_F(TunnelTest, BytesInOneDirectionKeepTheOtherAlive) {
   const TimePoint stopped = worker_->now();
   ASSERT_TRUE(finish());
   EXPECT_EQ(outcome_->error.kind, ErrorKind::tunnel_idle_timeout);
-  EXPECT_GE(worker_->now() - stopped, 30ms);
+  EXPECT_GE(worker_->now() - stopped, 150ms);
 }
 
 TEST_F(TunnelTest, ASideThatNeverReadsIsIdleInTheEnd) {

@@ -99,7 +99,7 @@ TEST_F(WorkerListenerTest, WithoutDescriptorsItRestsAndComesBack) {
   fillers.clear();
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
   ASSERT_TRUE(connected && rested && waited);
-  EXPECT_EQ(tries, 1u);
+  EXPECT_LE(tries, 2u);
 
   Peer client(std::move(client_socket));
   client.send(kGet);
