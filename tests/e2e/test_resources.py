@@ -4,7 +4,7 @@ import resource
 import pytest
 
 from process import DEADLINE_S
-from servers import Client, get
+from servers import Client, RefusingServer, get
 from weir import backend, config, listener, simple
 
 
@@ -28,6 +28,7 @@ def take_all_descriptors(weir):
 def test_without_descriptors_clients_wait_until_there_are_some(start, server):
     weir = start(simple(server))
     assert get(weir).status == 200
+    weir.wait_for_metric(0, "weir_listener_connections_open")
     take_all_descriptors(weir)
     with Client(weir.address()) as client:
         client.request()
@@ -40,10 +41,13 @@ def test_without_descriptors_clients_wait_until_there_are_some(start, server):
     assert get(weir).status == 200
 
 
-def test_no_descriptor_for_the_server_is_a_503(start, server):
-    weir = start(config(listener(), backends=[backend(server, pool={"idle_max": 0})]))
-    # Also makes an error page once: UBSan wants a descriptor when it first sees a class.
-    assert get(weir, "/../").status == 400
+def test_no_descriptor_for_the_server_is_a_503(start, server, ends):
+    weir = start(config(
+        listener(routes=[{"match": {"path": "/dead"}, "backend": "dead"}, {"backend": "web"}]),
+        backends=[backend(server, pool={"idle_max": 0}),
+                  backend(ends(RefusingServer()), name="dead")]))
+    # A failure of the same shape first: UBSan wants a descriptor when it meets a class.
+    assert get(weir, "/dead").status == 502
     weir.wait_for_metric(0, "weir_listener_connections_open")
     with Client(weir.address()) as client:
         weir.wait_for_metric(1, "weir_listener_connections_open")
@@ -55,7 +59,7 @@ def test_no_descriptor_for_the_server_is_a_503(start, server):
     assert b"descriptors_exhausted" in response.body
     weir.wait_for_metric(1, "weir_errors_total", side="weir", reason="descriptors_exhausted")
     # It was not the server's fault.
-    assert weir.metrics().value("weir_server_connect_failures_total") == 0
+    assert weir.metrics().value("weir_server_connect_failures_total", backend="web") == 0
 
 
 def test_more_clients_than_worker_connections_wait_their_turn(start, server):
