@@ -1,10 +1,13 @@
 // What a pick and a table cost, by the number of servers:
 //   clang++-19 -std=c++23 -O2 -DNDEBUG -DWEIR_ASSERTIONS=0 -Isrc bench/micro/balance_bench.cc
-//     src/balance/{server,picker,round_robin}.cc src/base/hash.cc -lbenchmark -lbenchmark_main
+//     src/balance/{server,picker,round_robin,random,power_of_two,weighted_draw,least_connections}.cc
+//     src/base/hash.cc -lbenchmark -lbenchmark_main
 
 #include <benchmark/benchmark.h>
 
-#include "balance/round_robin.h"
+#include "balance/balance_test_support.h"
+#include "balance/pickers.h"
+#include "base/random.h"
 
 namespace weir::balance {
 namespace {
@@ -17,40 +20,86 @@ std::vector<ServerSpec> make_servers(std::int64_t servers, std::uint32_t weights
   return specs;
 }
 
-void pick(benchmark::State& bench, std::uint32_t weights, std::size_t excluded_each) {
-  const RoundRobinPicker picker;
+// Picks without leases; each `excluded_each`-th server is left out.
+void pick(benchmark::State& bench, const char* name, std::uint32_t weights,
+          std::size_t excluded_each) {
+  const auto picker = find_picker(name)->make();
   const auto servers = make_servers(bench.range(0), weights);
-  const auto table = picker.build(servers, ServerSet::all(servers.size()));
-  const auto state = picker.start(*table, WorkerIndex{0}, 1);
+  const auto table = picker->build(servers, ServerSet::all(servers.size()));
+  const auto state = picker->start(*table, WorkerIndex{0}, 1);
   ServerSet excluded(servers.size());
   for (std::size_t i = 0; i < servers.size(); i += excluded_each) excluded.insert(to_server(i));
-  const PickInput input{.excluded = &excluded};
-  for (auto _ : bench) benchmark::DoNotOptimize(picker.pick(*table, *state, input));
+  const test::LeaseCounts leases(servers.size());
+  Random random(1);
+  for (auto _ : bench) {
+    const PickInput input{
+        .excluded = &excluded, .leases = leases.counters(), .random = random.next()};
+    benchmark::DoNotOptimize(picker->pick(*table, *state, input));
+  }
 }
 
-void BM_PickEqual(benchmark::State& bench) { pick(bench, 1, kServersMax); }
-void BM_PickWeighted(benchmark::State& bench) { pick(bench, 10, kServersMax); }
-void BM_PickHalfExcluded(benchmark::State& bench) { pick(bench, 1, 2); }
-void BM_PickAllExcluded(benchmark::State& bench) { pick(bench, 1, 1); }
-BENCHMARK(BM_PickEqual)->Arg(3)->Arg(100)->Arg(10'000);
-BENCHMARK(BM_PickWeighted)->Arg(3)->Arg(100)->Arg(10'000);
-BENCHMARK(BM_PickHalfExcluded)->Arg(3)->Arg(100)->Arg(10'000);
-BENCHMARK(BM_PickAllExcluded)->Arg(3)->Arg(100)->Arg(10'000);
+// Picks, leases and releases, 100 in flight for each worker; threads are workers of one backend.
+void lease(benchmark::State& bench, const char* name) {
+  constexpr std::size_t kInFlight = 100;
+  static const auto servers = make_servers(100, 1);
+  static test::LeaseCounts leases(servers.size());
+  const auto picker = find_picker(name)->make();
+  const auto table = picker->build(servers, ServerSet::all(servers.size()));
+  const auto worker = static_cast<std::uint16_t>(bench.thread_index());
+  const auto state = picker->start(*table, WorkerIndex{worker}, worker + 1);
+  Random random(worker);
+  std::vector<ServerIndex> held(kInFlight, ServerIndex::none);
+  std::size_t at = 0;
+  const auto release = [&](ServerIndex server) {
+    if (server == ServerIndex::none) return;
+    leases[server].fetch_sub(1, std::memory_order_relaxed);
+    picker->on_release(*table, *state, server);
+  };
+  for (auto _ : bench) {
+    release(held[at]);
+    const PickInput input{.leases = leases.counters(), .random = random.next()};
+    held[at] = picker->pick(*table, *state, input);
+    leases[held[at]].fetch_add(1, std::memory_order_relaxed);
+    picker->on_lease(*table, *state, held[at]);
+    at = (at + 1) % kInFlight;
+  }
+  for (const ServerIndex server : held) release(server);
+}
 
-void BM_Build(benchmark::State& bench) {
-  const RoundRobinPicker picker;
+void build(benchmark::State& bench, const char* name) {
+  const auto picker = find_picker(name)->make();
   const auto servers = make_servers(bench.range(0), static_cast<std::uint32_t>(bench.range(1)));
   const ServerSet candidates = ServerSet::all(servers.size());
-  for (auto _ : bench) benchmark::DoNotOptimize(picker.build(servers, candidates));
+  for (auto _ : bench) benchmark::DoNotOptimize(picker->build(servers, candidates));
 }
-BENCHMARK(BM_Build)
-    ->Args({3, 3})
-    ->Args({100, 10})
-    ->Args({10'000, 1})
-    ->Args({10'000, 100})
-    ->Args({10'000, 10'000})
-    ->Args({65'535, 65'535})
-    ->Unit(benchmark::kMicrosecond);
+
+void add_rows(const PickerEntry& entry) {
+  const char* name = entry.name.data();
+  const auto row = [&](const char* what) { return std::string(name) + "/" + what; };
+  for (const auto& [what, weights, excluded_each] :
+       {std::tuple{"pick_equal", 1U, kServersMax}, std::tuple{"pick_weighted", 10U, kServersMax},
+        std::tuple{"pick_half_excluded", 1U, std::size_t{2}},
+        std::tuple{"pick_all_excluded", 1U, std::size_t{1}}}) {
+    benchmark::RegisterBenchmark(row(what).c_str(), pick, name, weights, excluded_each)
+        ->Arg(3)
+        ->Arg(100)
+        ->Arg(10'000);
+  }
+  benchmark::RegisterBenchmark(row("lease").c_str(), lease, name)->ThreadRange(1, 2);
+  benchmark::RegisterBenchmark(row("build").c_str(), build, name)
+      ->Args({3, 3})
+      ->Args({100, 10})
+      ->Args({10'000, 1})
+      ->Args({10'000, 100})
+      ->Args({10'000, 10'000})
+      ->Args({65'535, 65'535})
+      ->Unit(benchmark::kMicrosecond);
+}
+
+[[maybe_unused]] const bool added = [] {
+  for (const PickerEntry& entry : kPickers) add_rows(entry);
+  return true;
+}();
 
 }  // namespace
 }  // namespace weir::balance
