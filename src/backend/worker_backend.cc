@@ -198,12 +198,14 @@ void WorkerBackend::close(ServerConnection& connection) noexcept {
 }
 
 void WorkerBackend::close_idle() noexcept {
-  for (auto& pool : pools_) {
-    while (!pool->idle_.is_empty()) {
-      ServerConnection& connection = pool->idle_.front();
-      take_out(connection);
-      close(connection);
-    }
+  for (auto& pool : pools_) close_idle(*pool);
+}
+
+void WorkerBackend::close_idle(ServerPool& pool) noexcept {
+  while (!pool.idle_.is_empty()) {
+    ServerConnection& connection = pool.idle_.front();
+    take_out(connection);
+    close(connection);
   }
 }
 

@@ -91,6 +91,9 @@ class WorkerBackend {
   void keep(ServerConnection& connection) noexcept;
   void close(ServerConnection& connection) noexcept;
   void close_idle() noexcept;
+  // One that was idle turned out to be dead: the others of its server are not to be relied on
+  // either.
+  void close_idle_of(balance::ServerIndex server) noexcept { close_idle(pool_of(server)); }
 
  private:
   friend class ServerLease;
@@ -98,6 +101,7 @@ class WorkerBackend {
   ServerPool& pool_of(balance::ServerIndex index) noexcept {
     return *pools_[balance::to_number(index)];
   }
+  void close_idle(ServerPool& pool) noexcept;
   ServerConnection* take_idle(ServerPool& pool, Replay replay) noexcept;
   void take_out(ServerConnection& connection) noexcept;
   void leave_out(balance::ServerIndex index) noexcept;

@@ -48,7 +48,8 @@ Fd make_socket(const Address& address) {
   Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.is_open() || address.is_unix()) return fd;
   set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-  set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);  // accepted sockets inherit it
+  set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);  // accepted sockets inherit both
+  keep_alive(fd.get());
   if (address.family() == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
   return fd;
 }
@@ -107,6 +108,13 @@ std::expected<ListeningSockets, std::string> open_listening_sockets(const Addres
     opened.sockets.push_back(std::move(fd));
   }
   return opened;
+}
+
+void keep_alive(int fd) noexcept {
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 30);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
 }
 
 void hold_off_new_connections(int fd) noexcept {

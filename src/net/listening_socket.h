@@ -21,6 +21,10 @@ struct ListeningSockets {
 std::expected<ListeningSockets, std::string> open_listening_sockets(const Address& address,
                                                                     std::size_t count);
 
+// Has the kernel find out within a minute that the peer of an idle connection is gone: probes after
+// 30 s.
+void keep_alive(int fd) noexcept;
+
 // From now on the kernel drops what asks for a connection to this listening socket: its queue can
 // be emptied before it is closed, and nobody is reset. Clients try again after a second. Does
 // nothing to others.

@@ -15,6 +15,8 @@ Error stream_error(int os_error, Side side) noexcept {
     case ECONNREFUSED:
     case ENOENT:  // a unix socket nobody made
       return make_error(ErrorKind::connect_refused, side, os_error);
+    case EADDRNOTAVAIL:  // no local port is left
+      return make_error(ErrorKind::io, Side::weir, os_error);
     case ENOBUFS:
       return make_error(ErrorKind::buffers_exhausted, Side::weir, os_error);
     case ETIMEDOUT:  // the kernel gave up on the peer: keep-alive probes, or retransmissions

@@ -80,7 +80,11 @@ Task<Result<void>> make_attempts(Exchange& x) {
     if (!in_time || !may_retry(x, error)) break;
     // A pooled connection that died of age says nothing about the server.
     const bool died_idle = x.reused == stats::Reused::yes && x.progress == Progress::sent;
-    if (!died_idle) tried[tried_count++] = lease.index();
+    if (died_idle) {
+      x.backend->close_idle_of(lease.index());
+    } else {
+      tried[tried_count++] = lease.index();
+    }
   }
   co_return fail(error);
 }

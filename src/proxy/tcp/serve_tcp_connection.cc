@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "net/listening_socket.h"
 #include "net/tunnel.h"
 #include "proxy/worker_listener.h"
 
@@ -57,6 +58,7 @@ Task<Result<void>> connect_server(ClientConnection& connection, backend::WorkerB
                                   const backend::ServerLease& lease,
                                   std::optional<net::SocketStream>& server) {
   Socket* socket = WEIR_CO_TRY(backend.make_socket(lease));
+  net::keep_alive(socket->fd());
   server.emplace(connection.worker.worker(), *socket, Side::server);
   connection.server_side.hold(*server);
   co_return co_await backend.connect_stream(*server, lease, connection.listener.port());
