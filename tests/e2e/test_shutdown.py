@@ -28,6 +28,8 @@ def is_refused(address):
         Client(address).close()
     except ConnectionRefusedError:
         return True
+    except OSError:
+        pass  # it came between the two
     return False
 
 
