@@ -1,0 +1,119 @@
+#include "sim/ledger.h"
+
+#include <algorithm>
+
+namespace weir::sim {
+
+void Ledger::violate(std::string text) {
+  if (!violation_.empty()) return;
+  violation_ = std::move(text);
+  network_.trace().line(network_.now(), "VIOLATION {}", violation_);
+}
+
+void Ledger::mark_bad(std::size_t server) noexcept { servers_[server].last_bad = network_.now(); }
+
+RequestRecord& Ledger::begin(std::string_view method, bool has_body) {
+  RequestRecord& request = requests_.emplace_back();
+  request.id = requests_.size();
+  request.method = method;
+  request.is_idempotent = method != "POST" && method != "PATCH";
+  request.replayable = request.is_idempotent && !has_body ? Replayable::yes : Replayable::no;
+  request.began = network_.now();
+  ++open_;
+  return request;
+}
+
+RequestRecord& Ledger::of(std::uint64_t id) noexcept {
+  WEIR_ASSERT(has(id));
+  return requests_[id - 1];
+}
+
+void Ledger::see(std::uint64_t id, std::size_t server) {
+  if (!has(id))
+    return violate(fmt::format("server {} got request {}, that nobody sent", server, id));
+  RequestRecord& request = of(id);
+  ++request.seen;
+  if (request.seen > 1 && !request.is_idempotent) {
+    violate(fmt::format("{} {} was sent twice", request.method, id));
+  }
+  if (request.seen > static_cast<int>(kAttemptsMax)) {
+    violate(fmt::format("{} {} was sent {} times", request.method, id, request.seen));
+  }
+}
+
+void Ledger::damage(std::uint64_t id, std::size_t server, bool has_response_begun) {
+  RequestRecord& request = of(id);
+  request.damaged_by |= std::uint64_t{1} << server;
+  if (has_response_begun) request.is_response_damaged = true;
+}
+
+bool Ledger::was_good(std::size_t server, TimePoint since) const noexcept {
+  const ServerState& state = servers_[server];
+  return state.is_good && state.last_bad < since &&
+         network_.disturbed_at(weir_, state.host) < since;
+}
+
+std::size_t Ledger::count_bad(const RequestRecord& request) const noexcept {
+  std::size_t bad = 0;
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    const bool has_damaged = (request.damaged_by >> i & 1) != 0;
+    if (has_damaged || !was_good(i, request.began)) ++bad;
+  }
+  return bad;
+}
+
+// Whether the servers explain that the request got no answer of any of them.
+bool Ledger::is_failure_explained(const RequestRecord& request,
+                                  std::string_view reason) const noexcept {
+  const std::size_t bad = count_bad(request);
+  if (bad >= std::min(servers_.size(), kAttemptsMax)) return true;
+  // A server that could have answered was there. Only what must not be sent again may fail.
+  const bool was_unsent = reason.starts_with("connect_");
+  if (was_unsent) return false;
+  if (request.replayable == Replayable::yes) return request.is_response_damaged;
+  const auto closed_meanwhile = [&](const ServerState& server) {
+    return server.last_idle_close + std::chrono::seconds(1) >= request.began;
+  };
+  return bad != 0 || std::ranges::any_of(servers_, closed_meanwhile);
+}
+
+void Ledger::judge_refusal(const RequestRecord& request, const Outcome& outcome) {
+  if (outcome.is_explained || is_failure_explained(request, outcome.reason)) return;
+  violate(fmt::format("{} {} was refused with {} {}, and {} of {} servers could have answered",
+                      request.method, request.id, outcome.status, outcome.reason,
+                      servers_.size() - count_bad(request), servers_.size()));
+}
+
+void Ledger::judge_break(const RequestRecord& request, const Outcome& outcome) {
+  if (outcome.is_explained || is_stopping_) return;
+  if (outcome.has_begun && (request.is_response_damaged || count_bad(request) != 0)) return;
+  violate(fmt::format("the connection of {} {} ended {} for no reason", request.method, request.id,
+                      outcome.has_begun ? "within its answer" : "without an answer"));
+}
+
+void Ledger::finish(RequestRecord& request, const Outcome& outcome) {
+  network_.trace().line(network_.now(), "request {} {} over: kind {} status {} {}", request.id,
+                        request.method, static_cast<int>(outcome.kind), outcome.status,
+                        outcome.reason);
+  if (request.is_over) return violate(fmt::format("request {} ended twice", request.id));
+  request.is_over = true;
+  --open_;
+  switch (outcome.kind) {
+    case Outcome::Kind::answered:
+      ++answered_;
+      if (request.seen == 0) violate(fmt::format("request {} was answered unseen", request.id));
+      break;
+    case Outcome::Kind::refused:
+      ++refused_;
+      judge_refusal(request, outcome);
+      break;
+    case Outcome::Kind::broken:
+      ++broken_;
+      judge_break(request, outcome);
+      break;
+    case Outcome::Kind::abandoned:
+      break;
+  }
+}
+
+}  // namespace weir::sim

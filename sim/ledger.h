@@ -1,0 +1,100 @@
+#pragma once
+// Ledger: what every client asked for, what every server saw and did, and whether the two fit
+// together. It knows which faults could have touched a request, so that what no fault explains is
+// a mistake of Weir.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/network.h"
+
+namespace weir::sim {
+
+enum class Replayable : std::uint8_t { no, yes };
+
+struct RequestRecord {
+  std::uint64_t id = 0;
+  std::string method;
+  Replayable replayable = Replayable::no;  // idempotent, without a body
+  bool is_idempotent = false;
+  TimePoint began{};
+  int seen = 0;                      // how many servers read its whole head
+  std::uint64_t damaged_by = 0;      // servers that treated it badly, a bit each
+  bool is_response_damaged = false;  // after the response had begun
+  bool is_over = false;
+};
+
+// A server as far as requests depend on it.
+struct ServerState {
+  HostId host{};
+  bool is_good = true;  // up, accepting and reading
+  TimePoint last_bad{};
+  TimePoint last_idle_close{};  // closed a connection that rested, unannounced
+};
+
+// How a request ended, as its client saw it.
+struct Outcome {
+  enum class Kind : std::uint8_t {
+    answered,   // a whole and right response of a server
+    refused,    // a whole response of Weir's own
+    broken,     // the connection ended first
+    abandoned,  // the client itself gave up, or did what Weir may punish
+  };
+  Kind kind = Kind::abandoned;
+  int status = 0;
+  std::string reason = {};    // word of the error page
+  bool has_begun = false;     // of broken: the response had
+  bool is_explained = false;  // the client's network, or its earlier answers, explain it
+};
+
+class Ledger {
+ public:
+  Ledger(Network& network, HostId weir) noexcept : network_(network), weir_(weir) {}
+
+  // What was found to be wrong first; empty: nothing.
+  const std::string& violation() const noexcept { return violation_; }
+  void violate(std::string text);
+
+  std::vector<ServerState>& servers() noexcept { return servers_; }
+  void mark_bad(std::size_t server) noexcept;
+  // Weir is stopping: connections may end at any time.
+  void begin_stopping() noexcept { is_stopping_ = true; }
+  bool is_stopping() const noexcept { return is_stopping_; }
+
+  RequestRecord& begin(std::string_view method, bool has_body);
+  RequestRecord& of(std::uint64_t id) noexcept;
+  bool has(std::uint64_t id) const noexcept { return id >= 1 && id <= requests_.size(); }
+  // A server has read the head.
+  void see(std::uint64_t id, std::size_t server);
+  void damage(std::uint64_t id, std::size_t server, bool has_response_begun);
+  void finish(RequestRecord& request, const Outcome& outcome);
+
+  std::size_t open_requests() const noexcept { return open_; }
+  std::size_t answered() const noexcept { return answered_; }
+  std::size_t refused() const noexcept { return refused_; }
+  std::size_t broken() const noexcept { return broken_; }
+  std::size_t requests() const noexcept { return requests_.size(); }
+
+ private:
+  static constexpr std::size_t kAttemptsMax = 3;
+  bool was_good(std::size_t server, TimePoint since) const noexcept;
+  std::size_t count_bad(const RequestRecord& request) const noexcept;
+  bool is_failure_explained(const RequestRecord& request, std::string_view reason) const noexcept;
+  void judge_refusal(const RequestRecord& request, const Outcome& outcome);
+  void judge_break(const RequestRecord& request, const Outcome& outcome);
+
+  Network& network_;
+  HostId weir_;
+  std::vector<ServerState> servers_;
+  std::deque<RequestRecord> requests_;
+  std::string violation_;
+  bool is_stopping_ = false;
+  std::size_t open_ = 0;
+  std::size_t answered_ = 0;
+  std::size_t refused_ = 0;
+  std::size_t broken_ = 0;
+};
+
+}  // namespace weir::sim

@@ -1,0 +1,86 @@
+// weir-sim: runs seeds of the simulation, and replays one with its trace.
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "sim/world.h"
+
+namespace {
+
+using weir::sim::Trace;
+using weir::sim::World;
+
+// What is running, for the handler of an assertion that failed.
+std::uint64_t present_seed = 0;
+
+void print_reproduction(std::uint64_t seed) {
+  std::fprintf(stderr, "seed %llu failed; again: weir-sim --seed %llu --trace\n",
+               static_cast<unsigned long long>(seed), static_cast<unsigned long long>(seed));
+}
+
+void on_abort(int) { print_reproduction(present_seed); }
+
+struct Options {
+  std::uint64_t seed = 1;
+  std::string seeds;
+  std::uint64_t steps = UINT64_MAX;
+  bool trace = false;
+};
+
+bool run_seed(std::uint64_t seed, const Options& options) {
+  present_seed = seed;
+  std::string text;
+  Trace trace;
+  if (options.trace) trace.write_to(&text);
+  World world(seed, trace);
+  const std::string violation = world.run(options.steps);
+  if (options.trace) std::fputs(world.configuration().c_str(), stdout);
+  std::fputs(text.c_str(), stdout);
+  if (options.trace || !violation.empty()) {
+    const auto& ledger = world.ledger();
+    std::printf("%llu steps, %zu requests, %zu answered, %zu refused, %zu broken\n",
+                static_cast<unsigned long long>(world.steps()), ledger.requests(),
+                ledger.answered(), ledger.refused(), ledger.broken());
+  }
+  if (!violation.empty()) {
+    std::fprintf(stderr, "%s\n", violation.c_str());
+    print_reproduction(seed);
+  }
+  std::fflush(stdout);
+  // A world that has not ended cannot be taken down in order.
+  if (!violation.empty()) std::_Exit(1);
+  if (options.steps != UINT64_MAX) std::_Exit(0);
+  return true;
+}
+
+// "A..B", both included.
+bool run_seeds(const Options& options) {
+  const std::size_t dots = options.seeds.find("..");
+  if (dots == std::string::npos) return false;
+  const std::uint64_t first = std::strtoull(options.seeds.c_str(), nullptr, 10);
+  const std::uint64_t last = std::strtoull(options.seeds.c_str() + dots + 2, nullptr, 10);
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
+    if (!run_seed(seed, options)) return false;
+  }
+  std::printf("seeds %llu to %llu: no violation\n", static_cast<unsigned long long>(first),
+              static_cast<unsigned long long>(last));
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Runs Weir in a simulated network.");
+  Options options;
+  auto* seed = app.add_option("--seed", options.seed, "Run this seed.");
+  app.add_option("--seeds", options.seeds, "Run seeds A..B, up to the first that fails.")
+      ->excludes(seed);
+  app.add_option("--steps", options.steps, "Stop after so many steps.");
+  app.add_flag("--trace", options.trace, "Print what happens.");
+  CLI11_PARSE(app, argc, argv);
+  std::signal(SIGABRT, &on_abort);
+  const bool passed = options.seeds.empty() ? run_seed(options.seed, options) : run_seeds(options);
+  return passed ? 0 : 1;
+}

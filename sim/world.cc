@@ -1,0 +1,227 @@
+#include "sim/world.h"
+
+#include <algorithm>
+
+#include "app/compile.h"
+#include "config/node.h"
+#include "proxy/http/exchange.h"
+
+namespace weir::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::uint16_t kHttpPort = 80;
+constexpr Duration kBusyMax = 5min;
+constexpr Duration kDrainMax = 60s;
+
+}  // namespace
+
+World::SimWorker::SimWorker(World& world, std::uint32_t index) {
+  Random& random = world.network_.random();
+  auto buffers = std::make_unique<BufferPool>(std::size_t{64} << 20);
+  const ReactorHabits calm{0, 0, 0, 0, 0};
+  auto made = std::make_unique<SimReactor>(world.network_, world.weir_, *buffers, random.next(),
+                                           random.below(8) == 0 ? calm : ReactorHabits());
+  reactor = made.get();
+  worker = std::make_unique<Worker>(index, std::move(buffers), std::move(made), random.next());
+  buffers_at_rest = worker->buffers().bytes_in_use();
+  proxy = std::make_unique<proxy::ProxyWorker>(*worker, world.worker_count_, world.snapshot_,
+                                               *world.registry_, access_log);
+  const proxy::Listener& listener = *world.snapshot_->listeners[0];
+  proxy->listen(listener, &proxy::serve_http_connection, kHttpPort,
+                reactor->listen(kHttpPort, 4 + random.below(60)), 100);
+}
+
+World::World(std::uint64_t seed, Trace& trace)
+    : network_(seed, trace), weir_(network_.add_host("weir")), ledger_(network_, weir_) {
+  worker_count_ = 1 + network_.random().below(4);
+  server_count_ = 1 + network_.random().below(4);
+  write_configuration();
+  make_servers();
+  make_workers();
+  plan_clients();
+}
+
+Duration World::up_to(Duration most) noexcept {
+  return Duration(network_.random().below(1000) * (most.count() / 1000));
+}
+
+void World::write_configuration() {
+  Random& random = network_.random();
+  std::string& text = configuration_;
+  text = fmt::format("workers: {}\nlisteners:\n", worker_count_);
+  text += fmt::format(
+      "  - name: web\n    address: 0.0.0.0:{}\n    backend: web\n"
+      "    access_log: {{ format: off }}\n"
+      "    timeouts: {{ client_head: 5s, client_body: 5s, keep_alive: 10s }}\n",
+      kHttpPort);
+  text += fmt::format(
+      "backends:\n  - name: web\n"
+      "    timeouts: {{ connect: 2s, response_head: 5s, server_body: 5s }}\n"
+      "    pool: {{ idle_max: {}, idle_timeout: {}ms }}\n    servers:\n",
+      random.below(20), 1 + random.below(20'000));
+  for (std::size_t i = 0; i < server_count_; ++i) {
+    text += fmt::format("      - {{ name: s{}, address: 10.0.0.{}:{} }}\n", i, i + 2,
+                        HttpServer::kPort);
+  }
+  config::Problems problems;
+  const config::Document document = config::parse_document("simulation", text, problems);
+  const app::Settings settings = app::load_settings(document, problems);
+  if (problems.has_errors()) ledger_.violate(config::print(problems, document));
+  registry_ = std::make_unique<stats::Registry>(worker_count_);
+  snapshot_ = std::make_shared<const proxy::Snapshot>(app::compile(settings, *registry_));
+}
+
+void World::make_servers() {
+  Random& random = network_.random();
+  faults_ = std::make_unique<Faults>(network_, weir_, servers_);
+  const bool has_loss = chance(300);
+  for (std::size_t i = 0; i < server_count_; ++i) {
+    const HostId host = network_.add_host(fmt::format("s{}", i));
+    ledger_.servers().push_back({.host = host});
+    LinkSettings link{.latency = up_to(20ms), .jitter = 1us + up_to(5ms)};
+    if (has_loss) link.loss_permille = random.below(20);
+    network_.set_link(weir_, host, link);
+    servers_.push_back(std::make_unique<HttpServer>(network_, ledger_, i, host));
+    servers_.back()->set_habits({.misbehave = chance(500) ? random.below(200) : 0,
+                                 .slow = random.below(200),
+                                 .idle_close = chance(500) ? random.below(300) : 0});
+    servers_.back()->start();
+  }
+}
+
+void World::make_workers() {
+  for (std::uint32_t i = 0; i < worker_count_; ++i) {
+    workers_.push_back(std::make_unique<SimWorker>(*this, i));
+  }
+}
+
+void World::plan_clients() {
+  Random& random = network_.random();
+  const Duration span = 1s + up_to(10s);
+  clients_planned_ = 10 + random.below(60);
+  for (std::size_t i = 0; i < clients_planned_; ++i) {
+    const HostId host = network_.add_host(fmt::format("c{}", i));
+    network_.set_link(weir_, host, {.latency = up_to(30ms), .jitter = 1us + up_to(5ms)});
+    faults_->add_client_host(host);
+    network_.after(up_to(span), [this, host] {
+      clients_.push_back(std::make_unique<HttpClient>(network_, ledger_, host, weir_, kHttpPort));
+      clients_.back()->start();
+    });
+  }
+  if (chance(800)) faults_->plan(static_cast<int>(random.below(20)), network_.now() + span);
+}
+
+// The next thing to happen: an event of the network or a worker's turn, by lot where both are due.
+void World::step() {
+  ++steps_;
+  TimePoint time = network_.next_event();
+  for (const auto& worker : workers_) {
+    time = std::min(time, std::max(worker->reactor->due(), worker->free_at));
+  }
+  if (time == kNever) return ledger_.violate("nothing will ever happen any more");
+  if (time > network_.now()) network_.advance(time);
+  std::vector<SimWorker*> due;
+  for (const auto& worker : workers_) {
+    const bool is_due = std::max(worker->reactor->due(), worker->free_at) <= network_.now();
+    if (is_due) due.push_back(worker.get());
+  }
+  const bool has_event = network_.next_event() <= network_.now();
+  const auto choices = static_cast<std::uint32_t>(due.size() + (has_event ? 1 : 0));
+  const std::uint32_t chosen = network_.random().below(choices);
+  if (chosen < due.size()) {
+    turn(*due[chosen]);
+  } else {
+    network_.run_event();
+  }
+  check();
+}
+
+void World::turn(SimWorker& worker) {
+  worker.worker->turn();
+  worker.free_at = network_.now() + Duration(1000 + network_.random().below(20'000));
+  if (chance(2)) worker.free_at += up_to(20ms);  // another process had the core
+  while (!worker.access_log.front().empty()) worker.access_log.pop();
+}
+
+void World::check() noexcept {
+  std::size_t connections = 0;
+  for (const auto& worker : workers_) connections += worker->proxy->connections_open();
+  std::size_t leases = 0;
+  for (const auto& backend : snapshot_->backends) {
+    for (std::size_t i = 0; i < backend->size(); ++i) {
+      leases += backend->server(balance::to_server(i)).leases();
+    }
+  }
+  if (leases > connections) {
+    ledger_.violate(fmt::format("{} leases for {} connections", leases, connections));
+  }
+}
+
+bool World::is_busy() const {
+  if (clients_.size() < clients_planned_) return true;
+  return !std::ranges::all_of(clients_, [](const auto& client) { return client->is_over(); });
+}
+
+bool World::is_draining() const {
+  return !std::ranges::all_of(workers_,
+                              [](const auto& worker) { return worker->proxy->is_drained(); });
+}
+
+// False: it went on for too long, or something is wrong.
+bool World::run_while(bool (World::*goes_on)() const, TimePoint until) {
+  while ((this->*goes_on)()) {
+    if (!ledger_.violation().empty() || steps_ >= steps_max_ || network_.now() > until) {
+      return false;
+    }
+    step();
+  }
+  return ledger_.violation().empty();
+}
+
+std::string World::run(std::uint64_t steps_max) {
+  steps_max_ = steps_max;
+  const bool all_served = run_while(&World::is_busy, network_.now() + kBusyMax);
+  if (steps_ >= steps_max_) return ledger_.violation();
+  if (!all_served) {
+    ledger_.violate("clients still wait for something");
+    return ledger_.violation();
+  }
+  ledger_.begin_stopping();
+  for (auto& worker : workers_) {
+    worker->proxy->drain();
+    worker->reactor->wake();
+  }
+  if (!run_while(&World::is_draining, network_.now() + kDrainMax)) {
+    ledger_.violate("the drain does not end");
+  } else {
+    check_end();
+  }
+  return ledger_.violation();
+}
+
+void World::check_end() {
+  for (auto& worker : workers_) {
+    worker->proxy.reset();
+    const std::size_t bytes = worker->worker->buffers().bytes_in_use();
+    if (bytes != worker->buffers_at_rest) {
+      ledger_.violate(fmt::format("{} bytes of buffers are left, {} at the start", bytes,
+                                  worker->buffers_at_rest));
+    }
+    if (const std::size_t sockets = worker->reactor->open_sockets(); sockets != 0) {
+      ledger_.violate(fmt::format("{} sockets are left open", sockets));
+    }
+  }
+  for (const auto& backend : snapshot_->backends) {
+    for (std::size_t i = 0; i < backend->size(); ++i) {
+      const auto& server = backend->server(balance::to_server(i));
+      if (server.leases() == 0) continue;
+      ledger_.violate(fmt::format("{} leases of {} are left", server.leases(), server.full_name()));
+    }
+  }
+  if (ledger_.open_requests() != 0) ledger_.violate("requests are left without an end");
+}
+
+}  // namespace weir::sim

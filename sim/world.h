@@ -1,0 +1,76 @@
+#pragma once
+// World: Weir as it is, in a simulated network, with clients and servers around it. One seed says
+// what is configured, what the peers do, what fails, and in which order things happen. After the
+// faults come calm and a drain, and then nothing may be left.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log_ring.h"
+#include "proxy/proxy_worker.h"
+#include "sim/faults.h"
+#include "sim/http_client.h"
+#include "sim/http_server.h"
+#include "sim/sim_reactor.h"
+
+namespace weir::sim {
+
+class World {
+ public:
+  World(std::uint64_t seed, Trace& trace);
+  World(const World&) = delete;
+
+  // Runs to the end, or until something is wrong, or for so many steps. What was wrong; empty:
+  // nothing. A world that did not come to its end cannot be destroyed: its tasks still run.
+  std::string run(std::uint64_t steps_max = UINT64_MAX);
+
+  const Ledger& ledger() const noexcept { return ledger_; }
+  std::uint64_t steps() const noexcept { return steps_; }
+  // The configuration that Weir runs with.
+  const std::string& configuration() const noexcept { return configuration_; }
+
+ private:
+  // One of Weir's workers, with what its thread would have.
+  struct SimWorker {
+    SimWorker(World& world, std::uint32_t index);
+    SimReactor* reactor;  // owned by the worker
+    std::unique_ptr<Worker> worker;
+    LogRing access_log{64 * 1024};
+    std::unique_ptr<proxy::ProxyWorker> proxy;
+    TimePoint free_at{};
+    std::size_t buffers_at_rest = 0;
+  };
+
+  bool chance(std::uint32_t permille) noexcept { return network_.random().below(1000) < permille; }
+  Duration up_to(Duration most) noexcept;
+  void write_configuration();
+  void make_servers();
+  void make_workers();
+  void plan_clients();
+  void step();
+  bool run_while(bool (World::*goes_on)() const, TimePoint until);
+  void turn(SimWorker& worker);
+  void check() noexcept;
+  void check_end();
+  bool is_busy() const;
+  bool is_draining() const;
+
+  Network network_;
+  HostId weir_;
+  Ledger ledger_;
+  std::string configuration_;
+  std::uint32_t worker_count_;
+  std::size_t server_count_;
+  std::shared_ptr<const proxy::Snapshot> snapshot_;
+  std::unique_ptr<stats::Registry> registry_;
+  std::vector<std::unique_ptr<HttpServer>> servers_;
+  std::vector<std::unique_ptr<HttpClient>> clients_;
+  std::size_t clients_planned_ = 0;
+  std::unique_ptr<Faults> faults_;
+  std::vector<std::unique_ptr<SimWorker>> workers_;
+  std::uint64_t steps_ = 0;
+  std::uint64_t steps_max_ = UINT64_MAX;
+};
+
+}  // namespace weir::sim
