@@ -51,7 +51,7 @@ def test_combined_is_read_by_what_reads_that_of_nginx(start, server):
 
 
 def test_a_failure_has_its_reason_and_a_sentence_in_both_formats(start, ends):
-    dead = [ends(RefusingServer()) for _ in range(2)]
+    dead = [ends(RefusingServer()) for _ in range(3)]
     weir = start(config(
         listener("json"),
         listener("combined", access_log={"format": "combined", "path": "combined.log"}),
@@ -59,12 +59,12 @@ def test_a_failure_has_its_reason_and_a_sentence_in_both_formats(start, ends):
     for name in ("json", "combined"):
         assert get(weir, name=name).status == 502
     record = weir.access_log()[0]
-    assert (record["attempts"], record["reason"]) == (2, "connect_refused")
+    assert (record["attempts"], record["reason"]) == (3, "connect_refused")
     assert record["sentence"] == "The server refused the connection."
     assert record["errno"] == 111
     assert record["header_time"] is None
     line = weir.log_lines(file="combined.log")[0]
-    assert " attempts=2 " in line
+    assert " attempts=3 " in line
     assert line.endswith('errno=111 reason=connect_refused "The server refused the connection."')
 
 
