@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "net/abortable.h"
 #include "runtime/reactor.h"
 
 namespace weir::net {
@@ -69,7 +70,7 @@ struct ReceiveBuffer {
   }
 };
 
-class ByteStream {
+class ByteStream : public Abortable {
  public:
   virtual ~ByteStream() = default;
 
@@ -99,7 +100,7 @@ class ByteStream {
 
   // Ends what waits and all that is tried later with `reason`. Calls nobody back from within the
   // call.
-  virtual void abort(Error reason) noexcept = 0;
+  void abort(Error reason) noexcept override = 0;
   virtual void shutdown_write() noexcept = 0;
   // The close that follows is a reset.
   virtual void reset_on_close() noexcept = 0;

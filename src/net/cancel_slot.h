@@ -1,29 +1,29 @@
 #pragma once
 // CancelSlot: what has to be ended at present to cancel a piece of work that goes from one stream
-// to the next: the stream that it waits for. Cancelled once, whatever comes into the slot later is
-// ended at once.
+// to the next: the stream, or the pause, that it waits for. Cancelled once, whatever comes into the
+// slot later is ended at once.
 
-#include "net/byte_stream.h"
+#include "net/abortable.h"
 
 namespace weir::net {
 
 class CancelSlot {
  public:
-  void hold(ByteStream& stream) noexcept {
-    stream_ = &stream;
-    if (reason_.kind != ErrorKind::none) stream.abort(reason_);
+  void hold(Abortable& waited_for) noexcept {
+    held_ = &waited_for;
+    if (reason_.kind != ErrorKind::none) held_->abort(reason_);
   }
-  void let_go() noexcept { stream_ = nullptr; }
+  void let_go() noexcept { held_ = nullptr; }
   void cancel(Error reason) noexcept {
     if (reason_.kind != ErrorKind::none) return;
     reason_ = reason;
-    if (stream_ != nullptr) stream_->abort(reason);
+    if (held_ != nullptr) held_->abort(reason);
   }
   bool is_canceled() const noexcept { return reason_.kind != ErrorKind::none; }
   Error reason() const noexcept { return reason_; }
 
  private:
-  ByteStream* stream_ = nullptr;
+  Abortable* held_ = nullptr;
   Error reason_;
 };
 
