@@ -2,9 +2,11 @@
 // Backend and Server: the run-time state that all workers and all snapshots share. Made when a
 // configuration is compiled; everything in it is constant, atomic, or counted a worker.
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backend/backend_settings.h"
@@ -22,6 +24,7 @@ class Server {
   // BACKEND/NAME, as logs and metrics show it.
   const std::string& full_name() const noexcept { return full_name_; }
   const net::Address& address() const noexcept { return address_; }
+  balance::ServerRole role() const noexcept { return role_; }
   // Host of a request that names none (RFC 9112 3.2).
   const std::string& authority() const noexcept { return authority_; }
   const stats::ServerStats& stats() const noexcept { return *stats_; }
@@ -35,6 +38,7 @@ class Server {
   std::string name_;
   std::string full_name_;
   net::Address address_;
+  balance::ServerRole role_;
   std::string authority_;
   std::shared_ptr<const stats::ServerStats> stats_;
   // Written by all workers: on a line of its own.
@@ -53,7 +57,13 @@ class Backend {
     return *servers_[balance::to_number(index)];
   }
   const balance::Picker& picker() const noexcept { return *picker_; }
-  const balance::Table& table() const noexcept { return *table_; }
+  bool has_backups() const noexcept {
+    return tables_[std::to_underlying(balance::ServerRole::backup)] != nullptr;
+  }
+  // Of the servers with this role; that of the backups is there only if there are some.
+  const balance::Table& table(balance::ServerRole role) const noexcept {
+    return *tables_[std::to_underlying(role)];
+  }
   balance::LeaseCounters lease_counters() const noexcept WEIR_LIFETIMEBOUND {
     return lease_counters_;
   }
@@ -64,7 +74,7 @@ class Backend {
   std::vector<std::unique_ptr<Server>> servers_;
   std::vector<const std::atomic<std::uint32_t>*> lease_counters_;  // of servers_
   std::unique_ptr<const balance::Picker> picker_;
-  std::unique_ptr<const balance::Table> table_;
+  std::array<std::unique_ptr<const balance::Table>, 2> tables_;  // by role
   std::shared_ptr<const stats::BackendStats> stats_;
 };
 

@@ -2,6 +2,7 @@
 // What a configuration says of a backend and its servers.
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct ServerSettings {
   config::Located<std::string> name;
   net::ServerAddress address;
   std::uint32_t weight = 1;
+  bool backup = false;
 };
 
 template <class V>
@@ -32,6 +34,7 @@ void describe(V& v, ServerSettings& s) {
   v.field("weight", s.weight,
           "Share of the traffic, relative to the other servers' weights; 0 sends nothing new.")
       .range(0, balance::kWeightMax);
+  v.field("backup", s.backup, "Gets traffic only when no server without this mark can be used.");
 }
 
 struct PoolSettings {
@@ -66,6 +69,36 @@ void describe(V& v, BackendTimeouts& s) {
       .range(1ms, 24h);
 }
 
+// For one request, or one connection with protocol: tcp.
+inline constexpr std::uint32_t kAttemptsMax = 8;
+
+struct RetrySettings {
+  std::uint32_t attempts = 3;
+  std::optional<Duration> per_try_timeout;
+  Duration deadline = 60s;
+  Duration backoff = 25ms;
+  Duration backoff_max = 1s;
+};
+
+template <class V>
+void describe(V& v, RetrySettings& s) {
+  v.field("attempts", s.attempts, "Attempts for a request in all; 1 repeats nothing.")
+      .range(1, kAttemptsMax);
+  v.field("per_try_timeout", s.per_try_timeout,
+          "How long one attempt may take to connect and to get the whole response head. The time "
+          "in which the client sends its request does not count.")
+      .range(1ms, 24h);
+  v.field("deadline", s.deadline,
+          "How long all attempts together may take up to the whole response head. The time in "
+          "which the client sends its request does not count for the attempt under way.")
+      .range(1ms, 24h);
+  v.field("backoff", s.backoff,
+          "Before another attempt, a random time up to this passes; doubled each time. None after "
+          "a refused connection. 0 waits never.")
+      .range(0s, 1h);
+  v.field("backoff_max", s.backoff_max, "What backoff is doubled to at most.").range(0s, 1h);
+}
+
 // A place in balance::kPickers, whose names are those of the configuration.
 enum class Balance : std::uint8_t {};
 constexpr auto names_of(Balance) {
@@ -81,6 +114,7 @@ struct BackendSettings {
   Balance balance = {};
   std::vector<ServerSettings> servers;
   BackendTimeouts timeouts;
+  RetrySettings retry;
   PoolSettings pool;
   Duration refused_pause = 1s;
 };
@@ -96,6 +130,7 @@ void describe(V& v, BackendSettings& s) {
       .required()
       .size(1, balance::kServersMax);
   v.field("timeouts", s.timeouts, "How long the servers may take.");
+  v.field("retry", s.retry, "When and how often a request that failed is tried again.");
   v.field("pool", s.pool, "Idle connections to the servers.");
   v.field("refused_pause", s.refused_pause,
           "How long a server that refused a connection is left out while another can be used.")

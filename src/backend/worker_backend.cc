@@ -22,8 +22,9 @@ ServerConnection::IdleLimit::IdleLimit(ServerConnection& owner) noexcept
 ServerLease::ServerLease(WorkerBackend& owner, balance::ServerIndex index) noexcept
     : owner_(&owner), index_(index) {
   server().leases_.fetch_add(1, std::memory_order_relaxed);
-  Backend& backend = owner.backend();
-  backend.picker().on_lease(backend.table(), *owner.state_, index);
+  const Backend& backend = owner.backend();
+  const balance::ServerRole role = server().role();
+  backend.picker().on_lease(backend.table(role), owner.state(role), index);
 }
 
 ServerLease& ServerLease::operator=(ServerLease&& other) noexcept {
@@ -42,8 +43,9 @@ stats::ServerCells& ServerLease::cells() const noexcept { return owner_->pool_of
 void ServerLease::release() noexcept {
   if (owner_ == nullptr) return;
   server().leases_.fetch_sub(1, std::memory_order_relaxed);
-  Backend& backend = owner_->backend();
-  backend.picker().on_release(backend.table(), *owner_->state_, index_);
+  const Backend& backend = owner_->backend();
+  const balance::ServerRole role = server().role();
+  backend.picker().on_release(backend.table(role), owner_->state(role), index_);
   owner_ = nullptr;
 }
 
@@ -57,8 +59,12 @@ WorkerBackend::WorkerBackend(Worker& worker, std::shared_ptr<Backend> backend,
   // The limit is the process's; a worker's share of it is at least one unless there is none.
   const std::uint32_t idle_max = backend_->settings().pool.idle_max;
   idle_max_ = (idle_max + workers - 1) / workers;
-  state_ = backend_->picker().start(backend_->table(), balance::WorkerIndex(worker.index()),
-                                    static_cast<std::uint16_t>(workers));
+  for (const auto role : {balance::ServerRole::primary, balance::ServerRole::backup}) {
+    if (role == balance::ServerRole::backup && !backend_->has_backups()) continue;
+    states_[std::to_underlying(role)] =
+        backend_->picker().start(backend_->table(role), balance::WorkerIndex(worker.index()),
+                                 static_cast<std::uint16_t>(workers));
+  }
   for (std::size_t i = 0; i < backend_->size(); ++i) {
     Server& server = backend_->server(balance::to_server(i));
     pools_.push_back(
@@ -76,13 +82,21 @@ ServerLease WorkerBackend::pick(std::span<const balance::ServerIndex> tried) noe
                            .now = worker_.now()};
   if (next_let_in_ != kNever) {
     input.excluded = &left_out_;
-    const balance::ServerIndex index = backend_->picker().pick(backend_->table(), *state_, input);
+    const balance::ServerIndex index = pick_by_role(input);
     if (index != balance::ServerIndex::none) return ServerLease(*this, index);
     // A server that refused a moment ago is better than none.
     input.excluded = nullptr;
   }
-  const balance::ServerIndex index = backend_->picker().pick(backend_->table(), *state_, input);
+  const balance::ServerIndex index = pick_by_role(input);
   return index == balance::ServerIndex::none ? ServerLease() : ServerLease(*this, index);
+}
+
+balance::ServerIndex WorkerBackend::pick_by_role(const balance::PickInput& input) noexcept {
+  using enum balance::ServerRole;
+  const balance::Picker& picker = backend_->picker();
+  const balance::ServerIndex index = picker.pick(backend_->table(primary), state(primary), input);
+  if (index != balance::ServerIndex::none || !backend_->has_backups()) return index;
+  return picker.pick(backend_->table(backup), state(backup), input);
 }
 
 void WorkerBackend::leave_out(balance::ServerIndex index) noexcept {
@@ -131,12 +145,12 @@ Result<Socket*> WorkerBackend::make_socket(const ServerLease& lease) noexcept {
 }
 
 Task<Result<void>> WorkerBackend::connect_stream(net::SocketStream& stream,
-                                                 const ServerLease& lease, std::uint16_t port) {
+                                                 const ServerLease& lease, ConnectOptions options) {
   net::Address address = lease.server().address();
-  if (address.port() == 0) address.set_port(port);
+  if (address.port() == 0) address.set_port(options.port);
   lease.cells().connects.add();
-  const auto connected =
-      co_await stream.connect(address, worker_.now() + backend_->settings().timeouts.connect);
+  const TimePoint due = worker_.now() + backend_->settings().timeouts.connect;
+  const auto connected = co_await stream.connect(address, std::min(due, options.due));
   if (connected) co_return Result<void>();
   Error error = connected.error();
   if (error.kind == ErrorKind::timeout) error.kind = ErrorKind::connect_timeout;
@@ -151,18 +165,18 @@ Task<Result<void>> WorkerBackend::connect_stream(net::SocketStream& stream,
   co_return fail(error);
 }
 
-Task<Result<ServerConnection*>> WorkerBackend::connect(const ServerLease& lease, Replay replay,
-                                                       std::uint16_t port,
+Task<Result<ServerConnection*>> WorkerBackend::connect(const ServerLease& lease,
+                                                       ConnectOptions options,
                                                        net::CancelSlot& cancel) {
   ServerPool& pool = pool_of(lease.index());
-  if (ServerConnection* idle = take_idle(pool, replay)) {
+  if (ServerConnection* idle = take_idle(pool, options.replay)) {
     pool.cells_.reuses.add();
     co_return idle;
   }
   Socket* socket = WEIR_CO_TRY(make_socket(lease));
   ServerConnection& connection = connections_.make(pool, worker_, *socket, response_limits_);
   cancel.hold(connection.stream);
-  const auto connected = co_await connect_stream(connection.stream, lease, port);
+  const auto connected = co_await connect_stream(connection.stream, lease, options);
   cancel.let_go();
   if (!connected) {
     close(connection);

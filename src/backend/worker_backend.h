@@ -2,7 +2,9 @@
 // WorkerBackend: one worker's view of a backend: the picker's state, the servers that refused it a
 // moment ago, and its pools of idle connections.
 
+#include <array>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "backend/backend.h"
@@ -62,6 +64,12 @@ class ServerLease {
 // again takes a pooled connection only if it was in use within the last second.
 enum class Replay : std::uint8_t { impossible, possible };
 
+struct ConnectOptions {
+  std::uint16_t port = 0;  // of the listener, for a server without one
+  Replay replay = Replay::possible;
+  TimePoint due = kNever;  // when the attempt's time ends, if before timeouts.connect
+};
+
 class WorkerBackend {
  public:
   // workers: how many share the backend, this one included.
@@ -74,17 +82,17 @@ class WorkerBackend {
   Backend& backend() noexcept { return *backend_; }
   stats::BackendCells& cells() noexcept { return cells_; }
 
-  // A server that is in `tried` is not picked again. No lease: there is no other.
+  // A server that is in `tried` is not picked again. Backups have their turn when no primary can be
+  // picked; those that refused a moment ago only when nobody else can. No lease: there is no other.
   ServerLease pick(std::span<const balance::ServerIndex> tried) noexcept;
 
-  // An idle connection, or a new one; never waits longer than timeouts.connect. port: of the
-  // listener, for a server without one. The connection goes back by keep() or close().
-  // Cancelling the slot ends it.
-  Task<Result<ServerConnection*>> connect(const ServerLease& lease, Replay replay,
-                                          std::uint16_t port, net::CancelSlot& cancel);
+  // An idle connection, or a new one; never waits longer than timeouts.connect. It goes back by
+  // keep() or close(). Cancelling the slot ends the wait.
+  Task<Result<ServerConnection*>> connect(const ServerLease& lease, ConnectOptions options,
+                                          net::CancelSlot& cancel);
   // A connected socket to the server, which no pool knows: for tunnels.
   Task<Result<void>> connect_stream(net::SocketStream& stream, const ServerLease& lease,
-                                    std::uint16_t port);
+                                    ConnectOptions options);
   Result<Socket*> make_socket(const ServerLease& lease) noexcept;
 
   // The exchange on the connection is over and it may serve another one.
@@ -106,13 +114,17 @@ class WorkerBackend {
   void take_out(ServerConnection& connection) noexcept;
   void leave_out(balance::ServerIndex index) noexcept;
   void let_in_again() noexcept;
+  balance::ServerIndex pick_by_role(const balance::PickInput& input) noexcept;
+  balance::State& state(balance::ServerRole role) noexcept {
+    return *states_[std::to_underlying(role)];
+  }
 
   Worker& worker_;
   std::shared_ptr<Backend> backend_;
   stats::BackendCells& cells_;
   const http1::HeadLimits& response_limits_;
   std::uint32_t idle_max_;
-  std::unique_ptr<balance::State> state_;
+  std::array<std::unique_ptr<balance::State>, 2> states_;  // by role, as the backend's tables
   balance::ServerSet left_out_;
   TimePoint next_let_in_ = kNever;
   std::vector<std::unique_ptr<ServerPool>> pools_;

@@ -40,7 +40,7 @@ class WorkerBackendTest : public testing::Test {
     EXPECT_TRUE(lease);
     Result<ServerConnection*> connected = fail(ErrorKind::none);
     worker_.run([&]() -> Task<> {
-      connected = co_await worker_backend_->connect(lease, replay, 0, cancel_);
+      connected = co_await worker_backend_->connect(lease, {.replay = replay}, cancel_);
     });
     return connected;
   }
@@ -280,6 +280,58 @@ TEST_F(WorkerBackendTest, WithoutAPauseARefusalIsForgotten) {
   EXPECT_EQ(worker_backend_->pick({}).index(), balance::to_server(0));
 }
 
+TEST_F(WorkerBackendTest, BackupsAreThereForWhenNoPrimaryCanBePicked) {
+  for (const balance::PickerEntry& entry : balance::kPickers) {
+    FakeServer a;
+    FakeServer b;
+    FakeServer c;
+    BackendSettings settings = settings_of({a.address, b.address, c.address});
+    settings.balance = static_cast<Balance>(&entry - balance::kPickers.data());
+    settings.servers[0].backup = true;
+    settings.servers[2].weight = 0;
+    make(settings);
+    std::vector<ServerLease> leases;
+    for (int i = 0; i < 20; ++i) {
+      leases.push_back(worker_backend_->pick({}));
+      EXPECT_EQ(leases.back().index(), balance::to_server(1)) << entry.name;
+    }
+    std::array tried = {balance::to_server(1), balance::to_server(0)};
+    EXPECT_EQ(worker_backend_->pick({tried.data(), 1}).index(), balance::to_server(0))
+        << entry.name;
+    EXPECT_FALSE(worker_backend_->pick(tried)) << entry.name;
+  }
+}
+
+TEST_F(WorkerBackendTest, BackupsShareWhatTheyGet) {
+  FakeServer a;
+  FakeServer b;
+  BackendSettings settings = settings_of({a.address, b.address});
+  for (ServerSettings& server : settings.servers) server.backup = true;
+  settings.servers[0].weight = 2;
+  make(settings);
+  int of_first = 0;
+  for (int i = 0; i < 30; ++i)
+    of_first += balance::to_number(worker_backend_->pick({}).index()) == 0;
+  EXPECT_EQ(of_first, 20);
+}
+
+TEST_F(WorkerBackendTest, ABackupHasItsTurnBeforeAPrimaryThatRefusedAndGivesItBack) {
+  const ClosedPort closed;
+  FakeServer server;
+  BackendSettings settings = settings_of({closed.address, server.address});
+  settings.servers[1].backup = true;
+  settings.refused_pause = 50ms;
+  make(settings);
+  EXPECT_FALSE(connect());
+  const TimePoint refused_at = worker_->now();
+  EXPECT_EQ(worker_backend_->pick({}).index(), balance::to_server(1));
+  // When the backup is no better, the primary goes first again.
+  const std::array tried = {balance::to_server(1)};
+  EXPECT_EQ(worker_backend_->pick(tried).index(), balance::to_server(0));
+  ASSERT_TRUE(worker_.turn_until([&] { return worker_->now() >= refused_at + 50ms; }));
+  EXPECT_EQ(worker_backend_->pick({}).index(), balance::to_server(0));
+}
+
 TEST_F(WorkerBackendTest, AConnectTakesNoLongerThanItsTimeout) {
   const Fd listening = net::test::listening_socket(0);
   const net::Address address = net::test::local_address(listening.get());
@@ -288,6 +340,20 @@ TEST_F(WorkerBackendTest, AConnectTakesNoLongerThanItsTimeout) {
   settings.timeouts.connect = 10ms;
   make(settings);
   const auto connected = connect();
+  ASSERT_FALSE(connected);
+  EXPECT_EQ(connected.error(), make_error(ErrorKind::connect_timeout, Side::server));
+}
+
+TEST_F(WorkerBackendTest, AConnectTakesNoLongerThanItsAttemptMay) {
+  const Fd listening = net::test::listening_socket(0);
+  const net::Address address = net::test::local_address(listening.get());
+  const Peer fills_the_queue = net::test::connect_peer(address);
+  make(settings_of({address}));
+  const ServerLease lease = worker_backend_->pick({});
+  Result<ServerConnection*> connected = fail(ErrorKind::none);
+  worker_.run([&]() -> Task<> {
+    connected = co_await worker_backend_->connect(lease, {.due = worker_->now() + 10ms}, cancel_);
+  });
   ASSERT_FALSE(connected);
   EXPECT_EQ(connected.error(), make_error(ErrorKind::connect_timeout, Side::server));
 }
@@ -302,9 +368,8 @@ TEST_F(WorkerBackendTest, ACancelledConnectBlamesNobody) {
   Scope scope;
   Result<ServerConnection*> connected = fail(ErrorKind::none);
   ServerLease lease = worker_backend_->pick({});
-  scope.spawn([&]() -> Task<> {
-    connected = co_await worker_backend_->connect(lease, Replay::possible, 0, cancel_);
-  });
+  scope.spawn(
+      [&]() -> Task<> { connected = co_await worker_backend_->connect(lease, {}, cancel_); });
   worker_.turn_a_little();
   cancel_.cancel(reason);
   ASSERT_TRUE(worker_.turn_until([&] { return scope.running() == 0; }));
@@ -325,7 +390,7 @@ TEST_F(WorkerBackendTest, AServerWithoutAPortHasTheListeners) {
   const ServerLease lease = worker_backend_->pick({});
   worker_.run([&]() -> Task<> {
     const auto connected =
-        co_await worker_backend_->connect(lease, Replay::possible, server.address.port(), cancel_);
+        co_await worker_backend_->connect(lease, {.port = server.address.port()}, cancel_);
     EXPECT_TRUE(connected);
     if (connected) worker_backend_->close(**connected);
   });

@@ -9,24 +9,6 @@ namespace {
 
 using backend::ServerConnection;
 
-// While the response is awaited nobody reads from the client, so its reset is watched for.
-class HangUpWatch : private net::Waiter {
- public:
-  explicit HangUpWatch(Exchange& x) noexcept
-      : Waiter([](Waiter& self) noexcept {
-          auto& watch = static_cast<HangUpWatch&>(self);
-          watch.x_.connection.server_side.cancel(watch.error);
-        }),
-        x_(x) {
-    x.client.watch_hang_up(*this);
-  }
-  HangUpWatch(const HangUpWatch&) = delete;
-  ~HangUpWatch() { x_.client.stop_watching(); }
-
- private:
-  Exchange& x_;
-};
-
 // The connection goes back to the pool when the attempt is over, if it may serve another one.
 class ConnectionUse {
  public:
@@ -94,27 +76,30 @@ Error cause_of(const Exchange& x, Relay& relay, Error error) noexcept {
                      ErrorKind::server_write_timeout);
 }
 
-// The response head is due timeouts.response_head after the end of the request, which may take its
-// time.
-TimePoint response_due(const Exchange& x, Relay& relay, TimePoint started) noexcept {
-  TimePoint request_end = started;
-  if (relay.request().is_started()) {
-    request_end = relay.request().is_over() ? relay.request().ended_at() : x.proxy.worker().now();
-  }
-  return request_end + x.backend->backend().settings().timeouts.response_head;
+// The time for a response head. It does not run while the client sends its request.
+struct HeadTime {
+  TimePoint began;
+  TimePoint due;
+};
+
+TimePoint response_due(const Exchange& x, Relay& relay, HeadTime time) noexcept {
+  if (!relay.request().is_started()) return time.due;
+  const TimePoint request_end =
+      relay.request().is_over() ? relay.request().ended_at() : x.proxy.worker().now();
+  return time.due + (request_end - time.began);
 }
 
 // Interim responses are passed on, but not to a client of HTTP/1.0 (RFC 9110 15.2).
 Task<Result<void>> read_final_head(Exchange& x, net::ServerSideStream& server, Relay& relay,
-                                   TimePoint started) {
+                                   HeadTime time) {
   constexpr int kInterimMax = 32;
   for (int interim = 0; interim <= kInterimMax;) {
-    const TimePoint due = response_due(x, relay, started);
+    const TimePoint due = response_due(x, relay, time);
     const auto read = co_await server.read_head(x.response, x.arena, due);
     if (server.has_response_begun()) x.progress = Progress::response_begun;
     if (!read) {
       const bool too_early = read.error().kind == ErrorKind::response_head_timeout &&
-                             response_due(x, relay, started) > x.proxy.worker().now();
+                             response_due(x, relay, time) > x.proxy.worker().now();
       if (too_early) continue;
       co_return read;
     }
@@ -146,7 +131,8 @@ Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStre
                              ErrorKind::client_write_timeout));
 }
 
-Task<Result<void>> exchange_messages(Exchange& x, ServerConnection& connection, Relay& relay) {
+Task<Result<void>> exchange_messages(Exchange& x, ServerConnection& connection, Relay& relay,
+                                     TimePoint due) {
   net::ServerSideStream& server = connection.http;
   const auto& timeouts = x.backend->backend().settings().timeouts;
   const auto follows = has_body(x.request) ? net::BodyFollows::yes : net::BodyFollows::no;
@@ -155,12 +141,14 @@ Task<Result<void>> exchange_messages(Exchange& x, ServerConnection& connection, 
   http::RequestHead request = x.request;
   // HTTP/1.0 has requests without Host, the HTTP/1.1 that servers are spoken to has none.
   if (request.authority.empty()) request.authority = connection.pool.server().authority();
-  const auto written = co_await server.write_head(request, follows, started + timeouts.server_body);
+  const auto written =
+      co_await server.write_head(request, follows, std::min(started + timeouts.server_body, due));
   if (follows == net::BodyFollows::yes && written) relay.start_request();
   // What a server said before it stopped listening is still its answer.
   const bool unwritten = !written && written.error().kind != ErrorKind::server_reset;
   if (unwritten) co_return written;
-  const auto read = co_await read_final_head(x, server, relay, started);
+  const HeadTime time{.began = started, .due = std::min(started + timeouts.response_head, due)};
+  const auto read = co_await read_final_head(x, server, relay, time);
   if (!read) co_return fail(read.error());
   x.body.stop_keeping();
   x.header_time = x.proxy.worker().now() - started;
@@ -171,20 +159,21 @@ Task<Result<void>> exchange_messages(Exchange& x, ServerConnection& connection, 
 
 }  // namespace
 
-Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease) {
+Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimePoint due) {
   Worker& worker = x.proxy.worker();
   const TimePoint started = worker.now();
   x.progress = Progress::connecting;
   x.server = &lease.server();
   lease.cells().attempts.add();
-  const HangUpWatch watch(x);
-  ServerConnection* connection = WEIR_CO_TRY(co_await x.backend->connect(
-      lease, replay_of(x), x.connection.listener.port(), x.connection.server_side));
+  const backend::ConnectOptions options{
+      .port = x.connection.listener.port(), .replay = replay_of(x), .due = due};
+  ServerConnection* connection =
+      WEIR_CO_TRY(co_await x.backend->connect(lease, options, x.connection.server_side));
   x.reused = connection->reused ? stats::Reused::yes : stats::Reused::no;
   x.connect_time = worker.now() - started;
   ConnectionUse use(x, *connection);
   Relay relay(worker, x.client, x.body, connection->http, request_limits(x), response_limits(x));
-  auto result = co_await exchange_messages(x, *connection, relay);
+  auto result = co_await exchange_messages(x, *connection, relay, due);
   if (!result) result = fail(cause_of(x, relay, result.error()));
   co_await relay.stop_request();
   x.bytes_received = x.body.received();

@@ -22,7 +22,7 @@ static_assert(sizeof(AttemptRecord) <= 16);
 
 class AttemptLog {
  public:
-  static constexpr std::size_t kAttemptsMax = 8;
+  static constexpr std::size_t kAttemptsMax = backend::kAttemptsMax;
 
   // No more than kAttemptsMax.
   void add(const AttemptRecord& record) noexcept {
@@ -78,9 +78,10 @@ inline bool is_replayable(const Exchange& x) noexcept {
 // complete, or its stream is to be closed. proxy/http/serve_exchange.cc.
 Task<void> serve_exchange(Exchange& x);
 
-// One server. An error before the response head reached the client leaves the client untouched:
-// another attempt, or an error page, may follow. proxy/http/attempt.cc.
-Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease);
+// One server, whose response head is due then, but for the time that the request takes. An error
+// before the response head reached the client leaves the client untouched: another attempt, or an
+// error page, may follow. proxy/http/attempt.cc.
+Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimePoint due);
 
 // What happened, for a person: the rule that was broken, if it is known.
 std::string_view sentence_of(const Error& error) noexcept;

@@ -1,5 +1,7 @@
 // One exchange: route, attempts, answer.
 
+#include "backend/retry_plan.h"
+#include "net/pause.h"
 #include "protocol/http/path.h"
 #include "proxy/http/exchange.h"
 #include "proxy/worker_listener.h"
@@ -7,10 +9,24 @@
 namespace weir::proxy {
 namespace {
 
-constexpr std::size_t kAttemptsMax = 3;
-// No attempt begins later than this after the first.
-constexpr Duration kAttemptsTimeMax = 60s;
-static_assert(kAttemptsMax <= AttemptLog::kAttemptsMax);
+// While a response, or the time for another attempt, is awaited nobody reads from the client, so
+// its reset is watched for.
+class HangUpWatch : private net::Waiter {
+ public:
+  explicit HangUpWatch(Exchange& x) noexcept
+      : Waiter([](Waiter& self) noexcept {
+          auto& watch = static_cast<HangUpWatch&>(self);
+          watch.x_.connection.server_side.cancel(watch.error);
+        }),
+        x_(x) {
+    x.client.watch_hang_up(*this);
+  }
+  HangUpWatch(const HangUpWatch&) = delete;
+  ~HangUpWatch() { x_.client.stop_watching(); }
+
+ private:
+  Exchange& x_;
+};
 
 // The backend that the first matching route names.
 Result<BackendIndex> find_backend(Exchange& x) {
@@ -57,33 +73,39 @@ bool may_retry(const Exchange& x, Error error) noexcept {
   return false;
 }
 
-// Attempts on one server after the other, until one answers or none is left to try.
+// A pooled connection that died of age says nothing about the server.
+bool has_died_idle(const Exchange& x, Error error) noexcept {
+  const bool ended =
+      error.kind == ErrorKind::server_closed || error.kind == ErrorKind::server_reset;
+  return ended && x.reused == stats::Reused::yes && x.progress == Progress::sent;
+}
+
+// Attempts on one server after the other, until one answers or none may be made any more.
 Task<Result<void>> make_attempts(Exchange& x) {
-  std::array<balance::ServerIndex, kAttemptsMax> tried;
-  std::size_t tried_count = 0;
+  Worker& worker = x.proxy.worker();
+  const HangUpWatch watch(x);
+  backend::RetryPlan plan(x.backend->backend().settings().retry, worker.now());
   Error error = make_error(ErrorKind::no_server, Side::weir);
-  while (x.attempts.size() < kAttemptsMax) {
-    const backend::ServerLease lease = x.backend->pick({tried.data(), tried_count});
-    if (!lease) break;
-    AttemptRecord record{.server = lease.index(),
-                         .start_us = us_since(x.began, x.proxy.worker().now())};
+  while (backend::ServerLease lease = plan.pick(*x.backend, worker.now())) {
+    AttemptRecord record{.server = lease.index(), .start_us = us_since(x.began, worker.now())};
     x.backend->cells().attempts.add();
     if (x.attempts.size() != 0) x.backend->cells().retries.add();
     if (x.body.is_whole()) x.body.rewind();
-    const auto result = co_await attempt(x, lease);
-    record.end_us = us_since(x.began, x.proxy.worker().now());
+    const auto result = co_await attempt(x, lease, plan.due_of_attempt_at(worker.now()));
+    record.end_us = us_since(x.began, worker.now());
     if (!result) record.error = result.error().kind;
     x.attempts.add(record);
     if (result) co_return result;
     error = result.error();
-    const bool in_time = x.proxy.worker().now() - x.began < kAttemptsTimeMax;
-    if (!in_time || !may_retry(x, error)) break;
-    // A pooled connection that died of age says nothing about the server.
-    const bool died_idle = x.reused == stats::Reused::yes && x.progress == Progress::sent;
-    if (died_idle) {
-      x.backend->close_idle_of(lease.index());
-    } else {
-      tried[tried_count++] = lease.index();
+    if (!may_retry(x, error)) break;
+    lease.release();
+    if (has_died_idle(x, error)) {
+      x.backend->close_idle_of(record.server);
+      plan.forget_last();
+    } else if (error.kind != ErrorKind::connect_refused) {
+      const TimePoint next = worker.now() + plan.next_backoff(worker.random());
+      if (!plan.allows_attempt_at(next)) break;
+      WEIR_CO_TRY(co_await net::Pause(worker, x.connection.server_side, next));
     }
   }
   co_return fail(error);

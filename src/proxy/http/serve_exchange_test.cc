@@ -45,12 +45,13 @@ TEST_F(ServeExchangeTest, WhenAllServersRefuseItIsA502) {
   const ClosedPort two;
   add_server(one.address, "1");
   add_server(two.address, "2");
+  backend_.retry.attempts = 5;
   start();
   Peer client = connect_and_send(kGet);
   ASSERT_TRUE(receives(client, "reason: connect_refused\n"));
   EXPECT_TRUE(client.in.starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
   const test::Logged line = last_logged();
-  EXPECT_EQ(line.attempts, 2);
+  EXPECT_EQ(line.attempts, 5);  // each is asked again
   EXPECT_EQ(line.status, 502);
   EXPECT_EQ(line.reason.side, Side::server);
   // The connection goes on.

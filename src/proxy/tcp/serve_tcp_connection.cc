@@ -2,14 +2,13 @@
 
 #include <optional>
 
+#include "backend/retry_plan.h"
 #include "net/listening_socket.h"
 #include "net/tunnel.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
 namespace {
-
-constexpr std::size_t kAttemptsMax = 3;
 
 // What is known of a tunnel when it ends.
 struct TunnelRecord {
@@ -53,35 +52,35 @@ void count_and_log(ClientConnection& connection, const backend::Backend& backend
   proxy.log_access(listener, record);
 }
 
-// Connects `server` to the leased server. The stream is made in place, since it may not move.
-Task<Result<void>> connect_server(ClientConnection& connection, backend::WorkerBackend& backend,
-                                  const backend::ServerLease& lease,
-                                  std::optional<net::SocketStream>& server) {
+// Connects `server` to the leased server by `due`. The stream is made in place, since it may not
+// move.
+Task<Result<void>> connect_server(ClientConnection& connection, const backend::ServerLease& lease,
+                                  std::optional<net::SocketStream>& server, TimePoint due) {
+  backend::WorkerBackend& backend = lease.owner();
   Socket* socket = WEIR_CO_TRY(backend.make_socket(lease));
   net::keep_alive(socket->fd());
   server.emplace(connection.worker.worker(), *socket, Side::server);
   connection.server_side.hold(*server);
-  co_return co_await backend.connect_stream(*server, lease, connection.listener.port());
+  co_return co_await backend.connect_stream(*server, lease,
+                                            {.port = connection.listener.port(), .due = due});
 }
 
 Task<void> serve_tunnel(ClientConnection& connection, backend::WorkerBackend& backend) {
   Worker& worker = connection.worker.worker();
   TunnelRecord record;
-  std::array<balance::ServerIndex, kAttemptsMax> tried;
+  backend::RetryPlan plan(backend.backend().settings().retry, worker.now());
   std::optional<net::SocketStream> server;
   backend::ServerLease lease;
   backend.cells().requests.add();
   record.outcome.error = make_error(ErrorKind::no_server, Side::weir);
-  while (record.attempts < kAttemptsMax) {
-    lease = backend.pick({tried.data(), record.attempts});
-    if (!lease) break;
-    if (record.attempts != 0) backend.cells().retries.add();
+  while ((lease = plan.pick(backend, worker.now()))) {
+    if (record.attempts++ != 0) backend.cells().retries.add();
     backend.cells().attempts.add();
     lease.cells().attempts.add();
     record.server = lease.server().name();
-    tried[record.attempts++] = lease.index();
     const TimePoint started = worker.now();
-    const auto connected = co_await connect_server(connection, backend, lease, server);
+    const auto connected =
+        co_await connect_server(connection, lease, server, plan.due_of_attempt_at(started));
     record.connected_at = worker.now();
     if (connected) {
       record.connect_time = worker.now() - started;

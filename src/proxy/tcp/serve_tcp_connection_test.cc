@@ -70,12 +70,49 @@ TEST_F(ServeTcpTest, WithoutAServerTheClientIsReset) {
   const ClosedPort two;
   add_server(one.address, "1");
   add_server(two.address, "2");
+  backend_.retry.attempts = 5;
   start();
   Peer client = connect();
   EXPECT_TRUE(is_reset(client));
   const test::Logged line = last_logged();
-  EXPECT_EQ(line.attempts, 2);
+  EXPECT_EQ(line.attempts, 5);  // each is asked again
   EXPECT_EQ(line.reason.kind, ErrorKind::connect_refused);
+}
+
+TEST_F(ServeTcpTest, ConnectingTakesNoLongerThanTheDeadlineOfAllAttempts) {
+  const Fd listening = net::test::listening_socket(0);
+  const net::Address address = net::test::local_address(listening.get());
+  const Peer fills_the_queue = net::test::connect_peer(address);
+  add_server(address);
+  backend_.retry.attempts = 8;
+  backend_.retry.per_try_timeout = 20ms;
+  backend_.retry.deadline = 50ms;
+  start();
+  const TimePoint began = worker_->now();
+  Peer client = connect();
+  EXPECT_TRUE(is_reset(client));
+  EXPECT_GE(worker_->now() - began, 50ms);
+  const test::Logged line = last_logged();
+  EXPECT_EQ(line.attempts, 3);
+  EXPECT_EQ(line.reason.kind, ErrorKind::connect_timeout);
+}
+
+TEST_F(ServeTcpTest, ABackupIsConnectedToWhenNoPrimaryAccepts) {
+  const ClosedPort closed;
+  FakeServer server;
+  add_server(server.address, "backup");
+  backend_.servers.back().backup = true;
+  add_server(closed.address, "primary");
+  start();
+  Peer client = connect_and_send("hi");
+  Peer& peer = accept(server);
+  ASSERT_TRUE(receives(peer, "hi"));
+  peer.close();
+  client.close();
+  ASSERT_TRUE(has_no_connections());
+  const test::Logged line = last_logged();
+  EXPECT_EQ(line.attempts, 2);
+  EXPECT_EQ(line.server, "backup");
 }
 
 TEST_F(ServeTcpTest, AServersResetReachesTheClient) {
