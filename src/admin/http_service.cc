@@ -2,12 +2,13 @@
 
 #include <array>
 #include <cerrno>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "base/arena.h"
 #include "net/http/http1_stream.h"
+#include "net/linger.h"
 #include "net/socket_stream.h"
+#include "protocol/http/date.h"
 #include "protocol/http1/rule.h"
 
 namespace weir::admin {
@@ -21,16 +22,8 @@ constexpr Duration kHeadTimeout = 10s;
 constexpr Duration kBodyTimeout = 10s;
 constexpr Duration kAnswerTimeout = 30s;
 constexpr Duration kIdleTimeout = 75s;
-constexpr Duration kLingerTimeout = 2s;
-constexpr std::size_t kLingerBytesMax = std::size_t{64} << 10;
 // How long accepting rests when the process has no descriptor left: nobody tells when there is one.
 constexpr Duration kRetryAfter = 100ms;
-
-// RFC 9110 5.6.7.
-std::string http_date(WallTime now) {
-  const auto second = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch();
-  return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::time_t{second.count()}));
-}
 
 HttpAnswer answer_to(const Error& error) {
   const std::uint16_t status = row_of(error.kind).http_status;
@@ -65,7 +58,6 @@ class HttpService::Connection : public Link {
   Task<Result<void>> receive(http::RequestHead& request, Arena& arena);
   Task<Result<void>> drop_body(const http::BodyLength& body);
   Task<Result<void>> send(const HttpAnswer& answer, http::Method method);
-  Task<void> linger();
 
   HttpService& service_;
   Worker& worker_;
@@ -84,7 +76,7 @@ Task<void> HttpService::Connection::serve() {
       case Next::request:
         break;
       case Next::linger:
-        co_await linger();
+        co_await net::linger(worker_, stream_);
         co_return;
       case Next::close:
         co_return;
@@ -146,7 +138,8 @@ Task<Result<void>> HttpService::Connection::drop_body(const http::BodyLength& bo
 }
 
 Task<Result<void>> HttpService::Connection::send(const HttpAnswer& answer, http::Method method) {
-  const std::string date = http_date(worker_.reactor().wall_now());
+  std::array<char, http::kDateBytes> date_space;
+  const std::string_view date = http::write_date(worker_.reactor().wall_now(), date_space);
   std::array<http::Field, 4> fields;
   http::ResponseHead head;
   head.status = answer.status;
@@ -175,23 +168,6 @@ Task<Result<void>> HttpService::Connection::send(const HttpAnswer& answer, http:
     if (written.status == net::BodyWrite::Status::failed) co_return fail(written.error);
     rest.remove_prefix(written.taken);
     WEIR_CO_TRY(co_await stream_.writable(deadline));
-  }
-}
-
-// A close with unread bytes in the socket is a reset, which may destroy the answer on its way (RFC
-// 9112 9.6): shuts the writing side, and reads and drops for a while.
-Task<void> HttpService::Connection::linger() {
-  const TimePoint deadline = worker_.now() + kLingerTimeout;
-  stream_.shutdown_write();
-  for (std::size_t dropped = 0; dropped < kLingerBytesMax;) {
-    const IoCount count = stream_.try_receive(worker_.shared_buffer().first(kLingerBytesMax));
-    if (count.is_would_block()) {
-      if (!co_await stream_.readable(deadline)) co_return;
-    } else if (count.is_failure() || count.bytes() == 0) {
-      co_return;
-    } else {
-      dropped += count.bytes();
-    }
   }
 }
 

@@ -19,7 +19,9 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kRingBytes = std::size_t{1} << 20;
 constexpr std::size_t kPendingBytesMax = std::size_t{1} << 20;
-constexpr auto kPause = 50ms;
+// Between two looks at the rings: short after there was something, longer while nothing comes.
+constexpr auto kPauseMin = 2ms;
+constexpr auto kPauseMax = 50ms;
 constexpr auto kLastWordsMax = 1s;
 
 Fd open_file(const std::string& path) {
@@ -78,19 +80,24 @@ void AccessLogWriter::stop() {
 
 void AccessLogWriter::run() {
   std::chrono::steady_clock::time_point give_up_at{};
+  auto pause = kPauseMin;
   for (;;) {
     const bool is_last = stopping_.load(std::memory_order_relaxed);
     const bool took = take_records();
     bool all_written = true;
     for (File& file : files_) all_written = write_pending(file) && all_written;
-    if (took) continue;
+    if (took) {
+      pause = kPauseMin;
+      continue;
+    }
     if (is_last) {
       const auto now = std::chrono::steady_clock::now();
       if (give_up_at == std::chrono::steady_clock::time_point{}) give_up_at = now + kLastWordsMax;
       if (all_written || now > give_up_at) return;
     }
     // Nobody wakes this thread: a wake-up would cost a worker a system call for each line.
-    ::poll(nullptr, 0, static_cast<int>(std::chrono::milliseconds(kPause).count()));
+    ::poll(nullptr, 0, static_cast<int>(pause.count()));
+    pause = std::min(pause * 2, kPauseMax);
   }
 }
 

@@ -1,7 +1,5 @@
 #include "proxy/proxy_worker.h"
 
-#include <ctime>
-
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
@@ -19,13 +17,18 @@ void ClientConnection::abort(Error reason) noexcept {
   server_side.cancel(reason);
 }
 
+ProxyWorker::EndIdle::EndIdle(ProxyWorker& owner) noexcept
+    : Deferred([](Deferred& self) noexcept { static_cast<EndIdle&>(self).proxy.end_idle(); }),
+      proxy(owner) {}
+
 ProxyWorker::ProxyWorker(Worker& worker, std::uint32_t workers,
                          std::shared_ptr<const Snapshot> snapshot, stats::Registry& registry,
                          LogRing& access_log)
     : worker_(worker),
       snapshot_(std::move(snapshot)),
       cells_(registry.worker(worker.index())),
-      access_log_(access_log) {
+      access_log_(access_log),
+      end_idle_(*this) {
   static constexpr http1::HeadLimits kResponseLimits;
   for (const auto& backend : snapshot_->backends) {
     backends_.push_back(
@@ -61,6 +64,11 @@ void ProxyWorker::drain() noexcept {
   draining_ = true;
   for (auto& listener : listeners_) listener->stop();
   for (auto& backend : backends_) backend->close_idle();
+  worker_.defer(end_idle_);
+}
+
+void ProxyWorker::end_idle() noexcept {
+  if (--end_idle_.turns_left > 0) return worker_.defer(end_idle_);
   open_.for_each([](ClientConnection& connection) {
     if (connection.phase == ClientConnection::Phase::idle) {
       connection.abort(make_error(ErrorKind::shutting_down, Side::weir));
@@ -101,12 +109,9 @@ std::string_view ProxyWorker::http_date() noexcept {
   const std::int64_t second = now.time_since_epoch().count();
   if (second != date_second_) {
     date_second_ = second;
-    const std::time_t time = second;
-    std::tm parts{};
-    ::gmtime_r(&time, &parts);
-    date_size_ = std::strftime(date_.data(), date_.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    http::write_date(now, date_);
   }
-  return {date_.data(), date_size_};
+  return {date_.data(), date_.size()};
 }
 
 }  // namespace weir::proxy

@@ -10,6 +10,7 @@
 #include "base/log_ring.h"
 #include "base/slab.h"
 #include "net/cancel_slot.h"
+#include "protocol/http/date.h"
 #include "proxy/snapshot.h"
 #include "runtime/scope.h"
 #include "runtime/worker.h"
@@ -81,6 +82,14 @@ class ProxyWorker {
   std::string_view http_date() noexcept;
 
  private:
+  // Ends idle connections a whole turn of the reactor later, in which what they have sent is seen.
+  struct EndIdle : Deferred {
+    explicit EndIdle(ProxyWorker& owner) noexcept;
+    ProxyWorker& proxy;
+    int turns_left = 2;
+  };
+  void end_idle() noexcept;
+
   Worker& worker_;
   std::shared_ptr<const Snapshot> snapshot_;
   stats::WorkerCells& cells_;
@@ -91,8 +100,8 @@ class ProxyWorker {
   Slab<ClientConnection> connections_;
   Scope scope_;
   bool draining_ = false;
-  std::array<char, 32> date_{};
-  std::size_t date_size_ = 0;
+  EndIdle end_idle_;
+  std::array<char, http::kDateBytes> date_;
   std::int64_t date_second_ = -1;
 };
 

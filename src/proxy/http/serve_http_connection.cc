@@ -2,6 +2,7 @@
 // close.
 
 #include "net/http/http1_stream.h"
+#include "net/linger.h"
 #include "proxy/http/exchange.h"
 #include "proxy/worker_listener.h"
 
@@ -88,26 +89,6 @@ Task<Next> serve_request(ClientConnection& connection, net::Http1ClientSide& cli
   co_return answered&& may_have_more ? Next::linger : Next::close;
 }
 
-// A close with unread bytes in the socket is a reset, which may destroy the answer on its way (RFC
-// 9112 9.6): shuts the writing side, and reads and drops for a while.
-Task<void> linger(ClientConnection& connection) {
-  constexpr Duration kTimeMax = 2s;
-  constexpr std::size_t kBytesMax = std::size_t{64} << 10;
-  Worker& worker = connection.worker.worker();
-  const TimePoint deadline = worker.now() + kTimeMax;
-  connection.stream.shutdown_write();
-  for (std::size_t dropped = 0; dropped < kBytesMax;) {
-    const IoCount count = connection.stream.try_receive(worker.shared_buffer().first(kBytesMax));
-    if (count.is_would_block()) {
-      if (!co_await connection.stream.readable(deadline)) co_return;
-    } else if (count.is_failure() || count.bytes() == 0) {
-      co_return;
-    } else {
-      dropped += count.bytes();
-    }
-  }
-}
-
 Task<void> serve_requests(ClientConnection& connection) {
   const Listener& listener = connection.listener.listener();
   Worker& worker = connection.worker.worker();
@@ -123,7 +104,7 @@ Task<void> serve_requests(ClientConnection& connection) {
       case Next::request:
         break;
       case Next::linger:
-        co_await linger(connection);
+        co_await net::linger(worker, connection.stream);
         co_return;
       case Next::close:
         co_return;
