@@ -225,12 +225,15 @@ void HttpClient::on_answer_end() {
 }
 
 void HttpClient::finish_all(Outcome::Kind kind) {
+  // The reset for one broken answer takes with it what is unread of those before.
+  const bool is_any_damaged = std::ranges::any_of(
+      awaited_, [this](std::uint64_t id) { return ledger_.of(id).is_response_damaged; });
   bool is_first = true;
   for (const std::uint64_t id : awaited_) {
     Outcome outcome{.kind = kind};
     outcome.has_begun = is_first && reader_.has_head();
     // Behind the last answer of a connection, requests are not looked at any more.
-    outcome.is_explained = is_last_answer_ || is_disturbed() || !is_first;
+    outcome.is_explained = is_last_answer_ || is_any_damaged || is_disturbed() || !is_first;
     is_first = false;
     ledger_.finish(ledger_.of(id), outcome);
   }

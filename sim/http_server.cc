@@ -23,9 +23,10 @@ void HttpServer::crash(Crash crash) {
   ledger_.servers()[index_].is_good = false;
   network_.trace().line(network_.now(), "{} crashes {}", network_.name_of(host_),
                         crash == Crash::power ? "without a word" : "and its kernel says so");
-  // An answer that lasts until the close looks whole when the kernel says FIN.
+  // What has been answered may still be on its way, and be cut; an answer that lasts until the close
+  // even looks whole when the kernel says FIN.
   for (const auto& session : sessions_) {
-    if (!session->out.empty()) ledger_.damage(session->id, index_, true);
+    if (session->has_spoken) ledger_.damage(session->id, index_, true);
   }
   sessions_.clear();
   listening_ = nullptr;
@@ -136,7 +137,7 @@ bool HttpServer::on_head(Session& session) {
   session.method = head.first_line.substr(0, head.first_line.find(' '));
   session.body_bytes = 0;
   session.is_answered = false;
-  session.closes_after = session.resets_after = false;
+  session.has_spoken = session.closes_after = session.resets_after = false;
   session.manner = draw_manner();
   network_.trace().line(network_.now(), "{} reads {}, manner {}", network_.name_of(host_),
                         head.first_line, static_cast<int>(session.manner));
@@ -148,6 +149,7 @@ bool HttpServer::on_head(Session& session) {
   if (session.manner == Manner::answer) {
     if (!head.find("Expect").empty()) session.out += "HTTP/1.1 100 Continue\r\n\r\n";
     if (chance(30)) session.out += "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
+    session.has_spoken = !session.out.empty();
     return true;
   }
   const bool has_response_begun =
@@ -193,9 +195,9 @@ void HttpServer::write_answer(Session& session) {
   Random& random = network_.random();
   const bool is_small = chance(600);
   const std::size_t bytes = is_small ? random.below(300) : random.below(60'000);
-  session.is_answered = true;
+  session.is_answered = session.has_spoken = true;
   session.closes_after = chance(50);
-  if (session.closes_after) ledger_.servers()[index_].last_idle_close = network_.now();
+  if (session.closes_after) ledger_.servers()[index_].idle_closes.push_back(network_.now());
   session.idle_since = network_.now();
   switch (session.manner) {
     case Manner::answer:
@@ -266,7 +268,7 @@ bool HttpServer::write(Session& session) {
   if (!rests || session.end->is_readable() || !chance(habits_.idle_close)) return true;
   network_.trace().line(network_.now(), "{} closes at rest after {}", network_.name_of(host_),
                         session.id);
-  ledger_.servers()[index_].last_idle_close = network_.now();
+  ledger_.servers()[index_].idle_closes.push_back(network_.now());
   session.end->close();
   return false;
 }

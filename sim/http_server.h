@@ -62,6 +62,7 @@ class HttpServer final : private Watcher {
     std::uint64_t body_bytes = 0;
     TimePoint not_before{};  // rests until then
     bool is_answered = true;
+    bool has_spoken = false;  // said something to this request
     bool closes_after = false;
     bool resets_after = false;
     bool is_mute = false;

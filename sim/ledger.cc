@@ -1,7 +1,5 @@
 #include "sim/ledger.h"
 
-#include <algorithm>
-
 namespace weir::sim {
 
 void Ledger::violate(std::string text) {
@@ -20,6 +18,7 @@ RequestRecord& Ledger::begin(std::string_view method, bool has_body) {
   request.replayable = request.is_idempotent && !has_body ? Replayable::yes : Replayable::no;
   request.began = network_.now();
   ++open_;
+  network_.trace().line(network_.now(), "request {} {} begins", request.id, method);
   return request;
 }
 
@@ -57,24 +56,34 @@ std::size_t Ledger::count_bad(const RequestRecord& request) const noexcept {
   std::size_t bad = 0;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     const bool has_damaged = (request.damaged_by >> i & 1) != 0;
-    if (has_damaged || !was_good(i, request.began)) ++bad;
+    if (has_damaged || !was_good(i, request.began - kBadNewsLast)) ++bad;
   }
   return bad;
+}
+
+// Connections that ended about when Weir may have taken them out of its pool.
+std::size_t Ledger::count_idle_closes(const RequestRecord& request) const noexcept {
+  std::size_t count = 0;
+  for (const ServerState& server : servers_) {
+    for (const TimePoint time : server.idle_closes) {
+      if (time + std::chrono::seconds(1) >= request.began) ++count;
+    }
+  }
+  return count;
 }
 
 // Whether the servers explain that the request got no answer of any of them.
 bool Ledger::is_failure_explained(const RequestRecord& request,
                                   std::string_view reason) const noexcept {
   const std::size_t bad = count_bad(request);
-  if (bad >= std::min(servers_.size(), kAttemptsMax)) return true;
+  const std::size_t idle_closes = count_idle_closes(request);
+  // Each bad server and each connection that died in the pool may have cost an attempt.
+  if (bad >= servers_.size() || bad + idle_closes >= kAttemptsMax) return true;
   // A server that could have answered was there. Only what must not be sent again may fail.
   const bool was_unsent = reason.starts_with("connect_");
   if (was_unsent) return false;
   if (request.replayable == Replayable::yes) return request.is_response_damaged;
-  const auto closed_meanwhile = [&](const ServerState& server) {
-    return server.last_idle_close + std::chrono::seconds(1) >= request.began;
-  };
-  return bad != 0 || std::ranges::any_of(servers_, closed_meanwhile);
+  return bad + idle_closes != 0;
 }
 
 void Ledger::judge_refusal(const RequestRecord& request, const Outcome& outcome) {
@@ -86,7 +95,8 @@ void Ledger::judge_refusal(const RequestRecord& request, const Outcome& outcome)
 
 void Ledger::judge_break(const RequestRecord& request, const Outcome& outcome) {
   if (outcome.is_explained || is_stopping_) return;
-  if (outcome.has_begun && (request.is_response_damaged || count_bad(request) != 0)) return;
+  // The reset that says so may overtake what had come of the answer.
+  if (request.is_response_damaged || (request.seen != 0 && count_bad(request) != 0)) return;
   violate(fmt::format("the connection of {} {} ended {} for no reason", request.method, request.id,
                       outcome.has_begun ? "within its answer" : "without an answer"));
 }

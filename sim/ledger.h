@@ -31,7 +31,7 @@ struct ServerState {
   HostId host{};
   bool is_good = true;  // up, accepting and reading
   TimePoint last_bad{};
-  TimePoint last_idle_close{};  // closed a connection that rested, unannounced
+  std::vector<TimePoint> idle_closes = {};  // of connections that rested, unannounced
 };
 
 // How a request ended, as its client saw it.
@@ -79,8 +79,12 @@ class Ledger {
 
  private:
   static constexpr std::size_t kAttemptsMax = 3;
+  // For how long Weir may think ill of a server that is good again: a connect that was begun in
+  // vain, and the pause after it.
+  static constexpr Duration kBadNewsLast = std::chrono::seconds(3);
   bool was_good(std::size_t server, TimePoint since) const noexcept;
   std::size_t count_bad(const RequestRecord& request) const noexcept;
+  std::size_t count_idle_closes(const RequestRecord& request) const noexcept;
   bool is_failure_explained(const RequestRecord& request, std::string_view reason) const noexcept;
   void judge_refusal(const RequestRecord& request, const Outcome& outcome);
   void judge_break(const RequestRecord& request, const Outcome& outcome);

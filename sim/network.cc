@@ -227,12 +227,14 @@ void Network::set_link(HostId a, HostId b, const LinkSettings& settings) {
 
 void Network::clog(HostId a, HostId b, TimePoint until) {
   Link& clogged = link(a, b);
-  clogged.clogged_until = clogged.disturbed_at = until;
+  clogged.clogged_until = std::max(clogged.clogged_until, until);
+  clogged.disturbed_at = std::max(clogged.disturbed_at, until);
 }
 
 void Network::cut(HostId a, HostId b, TimePoint until) {
   Link& severed = link(a, b);
-  severed.cut_until = severed.disturbed_at = until;
+  severed.cut_until = std::max(severed.cut_until, until);
+  severed.disturbed_at = std::max(severed.disturbed_at, until);
 }
 
 TimePoint Network::disturbed_at(HostId a, HostId b) const noexcept {
@@ -280,6 +282,7 @@ End& Network::connect(HostId from, const sockaddr_in& to) {
   connection->ends[0].peer_ = to;
   connection->ends[1].peer_ =
       address_of(from, static_cast<std::uint16_t>(20'000 + number % 40'000));
+  trace_.line(now_, "{} connects to {} as #{}", name_of(from), name_of(host), number);
   at(arrival(from, host, 0), [this, number] { on_syn(number, 1); });
   return connection->ends[0];
 }
@@ -327,6 +330,7 @@ void Network::on_connect_answer(std::uint64_t number, int error) {
   if (connection == nullptr) return;
   End& client = connection->ends[0];
   if (client.phase_ != End::Phase::connecting) return;
+  trace_.line(now_, "#{} is answered with errno {}", number, error);
   if (client.closed_) {
     // A handshake that is answered for nobody is answered with a reset.
     if (connection->is_established && !client.vanished_) send_reset(*connection, 0);

@@ -54,7 +54,6 @@ void World::write_configuration() {
   text = fmt::format("workers: {}\nlisteners:\n", worker_count_);
   text += fmt::format(
       "  - name: web\n    address: 0.0.0.0:{}\n    backend: web\n"
-      "    access_log: {{ format: off }}\n"
       "    timeouts: {{ client_head: 5s, client_body: 5s, keep_alive: 10s }}\n",
       kHttpPort);
   text += fmt::format(
@@ -71,7 +70,9 @@ void World::write_configuration() {
   const app::Settings settings = app::load_settings(document, problems);
   if (problems.has_errors()) ledger_.violate(config::print(problems, document));
   registry_ = std::make_unique<stats::Registry>(worker_count_);
-  snapshot_ = std::make_shared<const proxy::Snapshot>(app::compile(settings, *registry_));
+  proxy::Snapshot snapshot = app::compile(settings, *registry_);
+  for (const auto& listener : snapshot.listeners) listener->access_log_index = 0;
+  snapshot_ = std::make_shared<const proxy::Snapshot>(std::move(snapshot));
 }
 
 void World::make_servers() {
@@ -143,7 +144,19 @@ void World::turn(SimWorker& worker) {
   worker.worker->turn();
   worker.free_at = network_.now() + Duration(1000 + network_.random().below(20'000));
   if (chance(2)) worker.free_at += up_to(20ms);  // another process had the core
-  while (!worker.access_log.front().empty()) worker.access_log.pop();
+  read_access_log(worker);
+}
+
+void World::read_access_log(SimWorker& worker) {
+  for (;;) {
+    const std::span<const char> bytes = worker.access_log.front();
+    if (bytes.empty()) return;
+    const stats::AccessRecord record = stats::decode(bytes.subspan(sizeof(std::uint32_t)));
+    network_.trace().line(network_.now(), "weir logs {} {} {} {} after {} attempts, last {}",
+                          record.method, record.target, record.status,
+                          row_of(record.reason.kind).word, record.attempts, record.server);
+    worker.access_log.pop();
+  }
 }
 
 void World::check() noexcept {

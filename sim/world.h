@@ -51,6 +51,7 @@ class World {
   void step();
   bool run_while(bool (World::*goes_on)() const, TimePoint until);
   void turn(SimWorker& worker);
+  void read_access_log(SimWorker& worker);
   void check() noexcept;
   void check_end();
   bool is_busy() const;
