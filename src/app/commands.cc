@@ -131,6 +131,19 @@ int check_file(const std::string& path) {
   return 0;
 }
 
+int explain_file(const std::string& path, const Question& question) {
+  config::Problems problems;
+  const Settings settings = load(path, problems);
+  if (problems.has_errors()) return 1;
+  const auto explanation = Explainer(settings, path).explain(question);
+  if (!explanation) {
+    refuse(explanation.error());
+    return 2;
+  }
+  fmt::print("{}", explanation->text);
+  return explanation->is_served ? 0 : 1;
+}
+
 int print_schema() {
   fmt::print("{}\n", config::json_schema(config::description_of<Settings>(), kTitle));
   return 0;

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "app/explain.h"
+
 namespace weir::app {
 
 // A load balancer without a file.
@@ -18,6 +20,8 @@ int run_quick_start(const QuickStart& quick);
 // listen: empty for 127.0.0.1:8080, or any free port if that is taken.
 int run_demo(const std::string& listen);
 int check_file(const std::string& path);
+// 0: something would serve it; 1: nothing would, or the file has errors; 2: the question is wrong.
+int explain_file(const std::string& path, const Question& question);
 int print_schema();
 // page: config, metrics or errors.
 int print_reference(const std::string& page);

@@ -52,6 +52,18 @@ int run(int argc, char** argv) {
   check->add_option("-c,--config", file, "Configuration file (YAML)")->required();
   check->callback([&] { status = weir::app::check_file(file); });
 
+  weir::app::Question question;
+  CLI::App* explain = cli.add_subcommand("explain", "Say what would serve a request, and why");
+  explain->add_option("-c,--config", file, "Configuration file (YAML)")->required();
+  explain->add_option("--from", question.from, "IP address of the client");
+  explain->add_option("-H,--header", question.fields, "A field, as 'Name: value'; may be repeated")
+      ->allow_extra_args(false);
+  explain->add_option("--listener", question.listener, "Name of the listener, else by the URL");
+  explain->add_option("method", question.method, "GET, or CONNECT for tcp")->required();
+  explain->add_option("url", question.url, "http://HOST[:PORT]/PATH or tcp://HOST:PORT")
+      ->required();
+  explain->callback([&] { status = weir::app::explain_file(file, question); });
+
   std::string page;
   cli.add_subcommand("schema", "Print the JSON Schema of the configuration")->callback([&] {
     status = weir::app::print_schema();

@@ -125,6 +125,13 @@ RouteIndex Router::match(const RouteInput& input) const noexcept {
   return table_.match(input.host, input.path);
 }
 
+RouteMismatch find_mismatch(const RouteSpec& route, const RouteInput& input) {
+  const RouteSpec hosts{.hosts = route.hosts};
+  const RouteSpec paths{.paths = route.paths, .path_prefixes = route.path_prefixes};
+  return {.host = Router({&hosts, 1}).match(input) == RouteIndex::none,
+          .path = Router({&paths, 1}).match(input) == RouteIndex::none};
+}
+
 std::vector<UnreachableRoute> find_unreachable(std::span<const RouteSpec> routes) {
   const Router router(routes);
   std::vector<UnreachableRoute> unreachable;

@@ -60,6 +60,16 @@ class Router {
   RouteTable table_;
 };
 
+// The conditions of a route that a request does not meet; none if the route matches.
+struct RouteMismatch {
+  bool host = false;
+  bool path = false;
+};
+
+// Asks a router for each condition alone, so that it is the data path's code that judges. For
+// explain; may allocate.
+RouteMismatch find_mismatch(const RouteSpec& route, const RouteInput& input);
+
 struct UnreachableRoute {
   RouteIndex route;
   RouteIndex

@@ -230,6 +230,19 @@ TEST(Router, AgreesWithTryingOneRouteAfterTheOther) {
   }
 }
 
+TEST(FindMismatch, FindsAConditionThatFailsOfEachRouteThatDoesNotMatch) {
+  RandomRoutes random(9);
+  for (int round = 0; round < 2'000; ++round) {
+    const RouteSpec route = random.routes(1).front();
+    const std::string name = random.host_name(4);
+    const std::string path = random.path(5);
+    const RouteInput input{.host = name, .path = path};
+    const RouteMismatch mismatch = find_mismatch(route, input);
+    ASSERT_EQ(!mismatch.host && !mismatch.path, matches_slowly(route, input)) << name << path;
+    ASSERT_EQ(mismatch.host, !matches_slowly({.hosts = route.hosts}, input)) << name << path;
+  }
+}
+
 TEST(Router, AgreesOnHostsAndPathsOfOddForm) {
   RandomRoutes random(7);
   const Texts hosts = {"", ".", "..", "a.", ".a", "a..bb", "...................", "[::1]"};

@@ -1,0 +1,251 @@
+#include "app/explain.h"
+
+#include <gtest/gtest.h>
+
+#include "app/compile.h"
+#include "base/random.h"
+#include "protocol/http/path.h"
+
+namespace weir::app {
+namespace {
+
+constexpr std::string_view kFile = R"(listeners:
+  - name: web
+    address: 127.0.0.1:8080
+    limits: { body_bytes: 1KiB }
+    routes:
+      - match: { host: admin.example.com }
+        backend: drawn
+      - match: { host: api.example.com, path_prefix: /users/ }
+        backend: users
+      - match: { path: [/a, /b], path_prefix: /static }
+        backend: idle
+  - { name: db, address: 127.0.0.1:3306, protocol: tcp, backend: mysql }
+  - { name: spare, address: 127.0.0.1:3308, protocol: tcp, backend: last }
+  - { name: dead, address: 127.0.0.1:3307, protocol: tcp, backend: idle }
+backends:
+  - name: users
+    servers:
+      - { name: u1, address: 10.0.1.10:8080, weight: 5 }
+      - { name: u2, address: 10.0.1.11, weight: 3 }
+      - { name: u3, address: 10.0.1.12:8080, weight: 0 }
+  - { name: drawn, balance: random, servers: [{ name: d1, address: 10.0.0.1 },
+                                              { name: d2, address: 10.0.0.2 }] }
+  - { name: idle, servers: [{ name: i1, address: 10.0.2.10:80, weight: 0 }] }
+  - { name: mysql, servers: [{ name: m1, address: "[::1]:3306" },
+                             { name: m2, address: 10.0.3.1:3306, backup: true }] }
+  - { name: last, servers: [{ name: l1, address: 10.0.4.1:1, weight: 0 },
+                            { name: l2, address: 10.0.4.2:1, backup: true }] }
+)";
+
+Settings settings_of(std::string_view text) {
+  config::Problems problems;
+  const auto document = config::parse_document("weir.yaml", std::string(text), problems);
+  Settings settings = load_settings(document, problems);
+  EXPECT_FALSE(problems.has_errors()) << config::print(problems, document);
+  return settings;
+}
+
+// The text, with every run of spaces as one; or what is wrong with the question.
+std::string explain(const Question& question, std::string_view file = kFile) {
+  const Settings settings = settings_of(file);
+  const auto explanation = Explainer(settings, "weir.yaml").explain(question);
+  if (!explanation) return explanation.error();
+  std::string text;
+  for (const char c : explanation->text) {
+    if (c != ' ' || !text.ends_with(' ')) text += c;
+  }
+  return text + (explanation->is_served ? "served" : "not served");
+}
+std::string get(const std::string& url) { return explain({.method = "GET", .url = url}); }
+bool contains(const std::string& text, std::string_view part) { return text.contains(part); }
+
+TEST(Explain, NamesListenerRouteBackendAndServer) {
+  EXPECT_EQ(get("http://api.example.com:8080/users/7"),
+            "GET http://api.example.com:8080/users/7\n"
+            "listener web (127.0.0.1:8080, http) weir.yaml:2\n"
+            "route 2: host api.example.com, path_prefix /users/ weir.yaml:8\n"
+            " not 1: host admin.example.com: the host is api.example.com weir.yaml:6\n"
+            "backend users (round_robin) weir.yaml:16\n"
+            "server u1 (10.0.1.10:8080, weight 5), the first of u1 u2 u1 u1 u2 u1 u2 u1 ...\n"
+            " not u3: weight 0 weir.yaml:20\n"
+            "served");
+}
+
+TEST(Explain, SaysOfEachRouteWhyItDoesNotMatch) {
+  EXPECT_EQ(get("http://X.example.:8080//y%20?q=1#part"),
+            "GET http://X.example.:8080//y%20?q=1#part\n"
+            "listener web (127.0.0.1:8080, http) weir.yaml:2\n"
+            "answer 404 no_route: No route of the listener matches the request.\n"
+            " not 1: host admin.example.com: the host is x.example weir.yaml:6\n"
+            " not 2: host api.example.com: the host is x.example; path_prefix /users/: the path "
+            "is '/y ' weir.yaml:8\n"
+            " not 3: path /a or path /b or path_prefix /static: the path is '/y ' weir.yaml:10\n"
+            "not served");
+}
+
+TEST(Explain, ShowsTwentyRoutesThatDoNotMatchAndCountsTheRest) {
+  std::string file = "listeners:\n  - name: web\n    address: :80\n    routes:\n";
+  for (int i = 0; i < 30; ++i) {
+    file += "      - { match: { path: /" + std::to_string(i) + " }, backend: b }\n";
+  }
+  file += "backends: [{ name: b, servers: [{ name: s, address: 10.0.0.1 }] }]\n";
+  const std::string text = explain({.method = "GET", .url = "http://x"}, file);
+  EXPECT_TRUE(contains(text, "not 20: path /19: the path is '/'"));
+  EXPECT_FALSE(contains(text, "not 21:"));
+  EXPECT_TRUE(contains(text, "not 10 more\n"));
+}
+
+TEST(Explain, GivesTheAnswerThatWeirMakesItself) {
+  EXPECT_TRUE(
+      contains(get("http://x:8080/a/../.."), "answer 400 bad_request: the path '/a/../..'"));
+  EXPECT_TRUE(contains(get("http://x:8080/%zz"), "answer 400 bad_request: the path '/%zz'"));
+  EXPECT_TRUE(contains(get("http://x:8080/a b"), "answer 400 bad_request: "));
+  EXPECT_TRUE(contains(get("http://x:8080/static/1"), "answer 503 no_server: "));
+  EXPECT_TRUE(contains(explain({.method = "TRACE", .url = "http://x"}), "501 method_refused"));
+  EXPECT_TRUE(contains(explain({.method = "CONNECT", .url = "http://x"}), "501 method_refused"));
+  EXPECT_TRUE(
+      contains(explain({.method = "POST", .url = "http://x", .fields = {"Content-Length: 1025"}}),
+               "413 body_too_large"));
+  EXPECT_TRUE(contains(explain({.method = "GET", .url = "http://x", .fields = {"A b: c"}}),
+                       "400 bad_request: There is white space in a field's name"));
+}
+
+TEST(Explain, TakesAGivenHostInsteadOfTheUrls) {
+  const Question question{
+      .method = "GET", .url = "http://x", .fields = {"host: ADMIN.example.com:1"}};
+  EXPECT_TRUE(contains(explain(question), "route 1: host admin.example.com weir.yaml:6\n"));
+}
+
+TEST(Explain, SaysWhereChanceDecides) {
+  EXPECT_TRUE(contains(get("http://admin.example.com"), "weight 1), drawn by chance, as in d"));
+}
+
+TEST(Explain, GivesAServerWithoutPortThatOfTheListener) {
+  EXPECT_TRUE(contains(get("http://admin.example.com"), " (10.0.0."));
+  EXPECT_TRUE(contains(get("http://admin.example.com"), ":8080, weight 1)"));
+}
+
+TEST(Explain, FollowsATcpConnection) {
+  EXPECT_EQ(explain({.method = "CONNECT", .url = "tcp://127.0.0.1:3306", .from = "192.0.2.1"}),
+            "CONNECT tcp://127.0.0.1:3306\n"
+            "client 192.0.2.1: nothing in this file depends on it\n"
+            "listener db (127.0.0.1:3306, tcp) weir.yaml:12\n"
+            "backend mysql (round_robin) weir.yaml:24\n"
+            "server m1 ([::1]:3306, weight 1)\n"
+            " not m2: a backup, while others can be used weir.yaml:25\n"
+            "served");
+  EXPECT_TRUE(contains(explain({.method = "CONNECT", .url = "tcp://x:3307"}),
+                       "answer the connection is reset: no server of the backend can be used\n"));
+}
+
+TEST(Explain, TakesABackupWhenNoOtherServerIsLeft) {
+  const std::string text = explain({.method = "CONNECT", .url = "tcp://x:3308"});
+  EXPECT_TRUE(contains(text, "server l2 (10.0.4.2:1, weight 1)\n not l1: weight 0 "));
+  EXPECT_FALSE(contains(text, "not l2"));
+}
+
+TEST(Explain, FindsTheListenerByPortThenByProtocolThenByName) {
+  EXPECT_TRUE(contains(get("http://x:8080"), "listener web (127.0.0.1:8080, http) weir"));
+  EXPECT_TRUE(contains(get("http://x:9"), "http), the only one with its protocol weir"));
+  EXPECT_EQ(explain({.method = "CONNECT", .url = "tcp://x:1"}),
+            "no listener has port 1: say with --listener which one is meant: db, spare, dead");
+  EXPECT_TRUE(contains(explain({.method = "CONNECT", .url = "tcp://x:1", .listener = "db"}),
+                       "listener db (127.0.0.1:3306, tcp) weir"));
+  EXPECT_EQ(explain({.method = "GET", .url = "http://x", .listener = "wbe"}),
+            "unknown listener 'wbe' (did you mean 'web'?)");
+  EXPECT_EQ(explain({.method = "GET", .url = "http://x", .listener = "db"}),
+            "listener 'db' has protocol: tcp, the URL is of http");
+}
+
+TEST(Explain, SaysWhatIsWrongWithTheQuestion) {
+  EXPECT_EQ(get("ftp://x"),
+            "expected a URL such as http://HOST[:PORT]/PATH or tcp://HOST:PORT, found 'ftp://x'");
+  EXPECT_EQ(get("http://:80/"), "the URL 'http://:80/' has no host, or a malformed one");
+  EXPECT_EQ(get("tcp://x:1"), "a TCP connection is asked for as: CONNECT tcp://HOST:PORT");
+  EXPECT_EQ(explain({.method = "GET", .url = "http://x", .from = "x"}),
+            "--from 'x': expected an IP address");
+  EXPECT_EQ(explain({.method = "GET", .url = "http://x", .fields = {"a"}}),
+            "-H 'a': expected 'Name: value'");
+  EXPECT_EQ(explain({.method = "GET", .url = "http://x", .fields = {"a: b\r\nc: d"}}),
+            "an argument has control characters");
+}
+
+// Routes and requests over a small vocabulary, so that many match.
+class RandomWorld {
+ public:
+  Settings settings() {
+    Settings settings;
+    auto& backend = settings.backends.emplace_back();
+    backend.name = std::string("b");
+    backend.servers.emplace_back().name = std::string("s");
+    auto& listener = settings.listeners.emplace_back();
+    listener.name = std::string("web");
+    for (std::uint32_t i = 1 + random_.below(6); i > 0; --i) {
+      auto& route = listener.routes.emplace_back();
+      route.backend = std::string("b");
+      if (random_.below(3) != 0) route.match.host.push_back(pattern());
+      if (random_.below(3) == 0) route.match.path.push_back({path()});
+      if (random_.below(2) == 0) route.match.path_prefix.push_back({path()});
+    }
+    return settings;
+  }
+  std::string host() { return label() + (random_.below(2) == 0 ? "" : '.' + label()); }
+  std::string path() {
+    std::string path;
+    for (std::uint32_t i = random_.below(3); i > 0; --i) path += '/' + label();
+    return path.empty() || random_.below(3) == 0 ? path + '/' : path;
+  }
+  // As odd as clients write them.
+  std::string raw_path() {
+    static constexpr std::string_view kOdd[] = {"/./", "/%61/", "//", "/../", "/%2F", "/%4"};
+    return random_.below(4) == 0 ? path() + std::string(kOdd[random_.below(6)]) + label() : path();
+  }
+
+ private:
+  std::string label() { return random_.below(2) == 0 ? "a" : "b"; }
+  proxy::HostPattern pattern() {
+    const auto kind = static_cast<proxy::HostPattern::Kind>(random_.below(4));
+    if (kind == proxy::HostPattern::Kind::any) return {};
+    return {.kind = kind, .text = host()};
+  }
+
+  Random random_{3};
+};
+
+TEST(Explain, AgreesWithTheRouterOnRandomRequests) {
+  RandomWorld world;
+  for (int configuration = 0; configuration < 1'000; ++configuration) {
+    const Settings settings = world.settings();
+    const Explainer explainer(settings, "weir.yaml");
+    std::vector<proxy::RouteSpec> specs;
+    for (const auto& route : settings.listeners[0].routes) {
+      specs.push_back({route.match.host, route.match.path, route.match.path_prefix});
+    }
+    const proxy::Router router(specs);
+    for (int request = 0; request < 100; ++request) {
+      const std::string host = world.host();
+      const std::string raw = world.raw_path();
+      std::string buffer(raw.size(), '\0');
+      const auto path = http::normalize_path(raw, buffer);
+      const auto expected =
+          path ? router.match({.host = host, .path = *path}) : proxy::RouteIndex::none;
+      const auto explanation = explainer.explain({.method = "GET", .url = "http://" + host + raw});
+      ASSERT_TRUE(explanation);
+      ASSERT_EQ(explanation->route, expected) << host << raw << '\n' << explanation->text;
+      ASSERT_EQ(explanation->is_served, expected != proxy::RouteIndex::none);
+      // Each route before it says a reason.
+      std::size_t reasons = 0;
+      for (std::size_t at = 0; (at = explanation->text.find(" is ", at)) != std::string::npos; ++at)
+        ++reasons;
+      const std::size_t tried = !path ? 0
+                                : expected == proxy::RouteIndex::none
+                                    ? specs.size()
+                                    : static_cast<std::size_t>(expected);
+      ASSERT_GE(reasons, tried) << explanation->text;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace weir::app
