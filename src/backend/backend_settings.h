@@ -94,7 +94,7 @@ void describe(V& v, RetrySettings& s) {
       .range(1ms, 24h);
   v.field("backoff", s.backoff,
           "Before another attempt, a random time up to this passes; doubled each time. None after "
-          "a refused connection. 0 waits never.")
+          "a refused connection. 0 never waits.")
       .range(0s, 1h);
   v.field("backoff_max", s.backoff_max, "What backoff is doubled to at most.").range(0s, 1h);
 }

@@ -55,14 +55,14 @@ constexpr std::array kErrorKinds = {
                  "The server refused the connection."},
     ErrorKindRow{
         connect_timeout, 504, 14, kYes, "connect_timeout",
-        "The server did not accept a connection within timeouts.connect, or its retry limits."},
+        "The server did not accept a connection within timeouts.connect or the limits of retry."},
     ErrorKindRow{connect_failed, 502, 14, kYes, "connect_failed",
                  "No connection to the server could be made."},
     ErrorKindRow{server_write_timeout, 504, 4, kYes, "server_write_timeout",
                  "The server took nothing of the request for timeouts.server_body."},
     ErrorKindRow{
         response_head_timeout, 504, 4, kYes, "response_head_timeout",
-        "The server sent no response head within timeouts.response_head, or its retry limits."},
+        "The server sent no response head within timeouts.response_head or the limits of retry."},
     ErrorKindRow{response_body_timeout, 504, 4, kNo, "response_body_timeout",
                  "The server sent nothing of its body for timeouts.server_body."},
     ErrorKindRow{server_closed, 502, 14, kYes, "server_closed",
