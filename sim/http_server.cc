@@ -23,8 +23,8 @@ void HttpServer::crash(Crash crash) {
   ledger_.servers()[index_].is_good = false;
   network_.trace().line(network_.now(), "{} crashes {}", network_.name_of(host_),
                         crash == Crash::power ? "without a word" : "and its kernel says so");
-  // What has been answered may still be on its way, and be cut; an answer that lasts until the close
-  // even looks whole when the kernel says FIN.
+  // What has been answered may still be on its way, and be cut; an answer that lasts until the
+  // close even looks whole when the kernel says FIN.
   for (const auto& session : sessions_) {
     if (session->has_spoken) ledger_.damage(session->id, index_, true);
   }
@@ -197,7 +197,6 @@ void HttpServer::write_answer(Session& session) {
   const std::size_t bytes = is_small ? random.below(300) : random.below(60'000);
   session.is_answered = session.has_spoken = true;
   session.closes_after = chance(50);
-  if (session.closes_after) ledger_.servers()[index_].idle_closes.push_back(network_.now());
   session.idle_since = network_.now();
   switch (session.manner) {
     case Manner::answer:
@@ -262,7 +261,10 @@ bool HttpServer::write(Session& session) {
   }
   if (!session.is_answered) return true;
   if (session.resets_after) session.end->reset();
-  if (!session.resets_after && session.closes_after) session.end->close();
+  if (!session.resets_after && session.closes_after) {
+    ledger_.servers()[index_].idle_closes.push_back(network_.now());
+    session.end->close();
+  }
   if (session.resets_after || session.closes_after) return false;
   const bool rests = session.reader.is_at_rest() && session.id != 0;
   if (!rests || session.end->is_readable() || !chance(habits_.idle_close)) return true;

@@ -52,10 +52,14 @@ struct Pipe {
     const std::size_t held = unsent.size() + flight_bytes;
     return held < send_max ? send_max - held : 0;
   }
+  // A socket is not called writable for the sake of a few bytes.
+  bool has_ample_room() const noexcept { return room() * 4 >= send_max; }
   std::size_t window() const noexcept {
     const std::size_t held = arrived.size() + flight_bytes;
     return held < receive_max ? receive_max - held : 0;
   }
+  // A receiver does not open its window for the sake of a few bytes either (RFC 9293 3.8.6.2).
+  bool may_send() const noexcept { return window() * 4 >= std::min(receive_max, unsent.size()); }
 };
 
 }  // namespace
@@ -84,7 +88,7 @@ bool End::is_readable() const noexcept {
 
 bool End::is_writable() const noexcept {
   return error_ != 0 || write_shut_ ||
-         (phase_ == Phase::open && connection_.outgoing(*this).room() != 0);
+         (phase_ == Phase::open && connection_.outgoing(*this).has_ample_room());
 }
 
 bool End::is_hung_up() const noexcept {
@@ -353,7 +357,7 @@ void Network::pump(Connection& connection, int direction) {
   const End& from = connection.ends[direction];
   const End& to = connection.ends[1 - direction];
   if (pipe.is_cut_off || from.phase_ != End::Phase::open) return;
-  while (!pipe.unsent.empty() && pipe.window() != 0) {
+  while (!pipe.unsent.empty() && pipe.may_send()) {
     const std::size_t count = std::min(
         {pipe.unsent.size(), pipe.window(), std::size_t{1} + random_.below(pipe.piece_max)});
     pipe.wire_free_at = std::max(pipe.wire_free_at, arrival(from.host_, to.host_, count));

@@ -1,0 +1,45 @@
+#include "sim/world.h"
+
+#include <gtest/gtest.h>
+
+namespace weir::sim {
+namespace {
+
+std::string trace_of(std::uint64_t seed) {
+  std::string text;
+  Trace trace;
+  trace.write_to(&text);
+  World world(seed, trace);
+  EXPECT_EQ(world.run(), "") << "seed " << seed;
+  return text;
+}
+
+TEST(World, ASeedIsReplayedToTheByte) {
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    const std::string first = trace_of(seed);
+    EXPECT_GT(first.size(), 1000u);
+    EXPECT_EQ(trace_of(seed), first);
+  }
+}
+
+TEST(World, AnotherSeedIsAnotherStory) { EXPECT_NE(trace_of(1), trace_of(2)); }
+
+TEST(World, MostRequestsAreAnswered) {
+  std::size_t requests = 0;
+  std::size_t answered = 0;
+  std::size_t refused = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Trace trace;
+    World world(seed, trace);
+    ASSERT_EQ(world.run(), "") << "seed " << seed;
+    requests += world.ledger().requests();
+    answered += world.ledger().answered();
+    refused += world.ledger().refused();
+  }
+  EXPECT_GT(requests, 1000u);
+  EXPECT_GT(answered, requests / 2);
+  EXPECT_GT(refused, 0u);
+}
+
+}  // namespace
+}  // namespace weir::sim
