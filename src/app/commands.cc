@@ -116,10 +116,10 @@ int run_demo(const std::string& listen) {
   }
   settings->workers.count = 1;  // so that the three take exact turns
   return run_process(*settings, [](const net::Address& listener) {
-    fmt::print(
-        "\nThree demo servers take turns behind Weir. Try it, in another terminal:\n\n"
-        "    curl http://{}/\n\nCtrl-C stops.\n",
-        listener.to_string());
+    fmt::print(stderr,
+               "\nThree demo servers take turns behind Weir. Try it, in another terminal:\n\n"
+               "    curl http://{}/\n\nCtrl-C stops.\n",
+               listener.to_string());
   });
 }
 

@@ -12,8 +12,8 @@
 #include "base/random.h"
 #include "config/text.h"
 #include "protocol/http/authority.h"
-#include "protocol/http/path.h"
 #include "protocol/http1/parse_head.h"
+#include "proxy/http/route_request.h"
 
 namespace weir::app {
 namespace {
@@ -289,19 +289,6 @@ std::string head_of(const Question& question, const Url& url) {
   return head + "\r\n";
 }
 
-// The error of a request that Weir would answer itself before it looks for a route.
-std::optional<Error> find_error(const http::RequestHead& head, const proxy::Listener& listener) {
-  if (head.method == http::Method::connect || head.method == http::Method::trace) {
-    return make_error(ErrorKind::method_refused);
-  }
-  const auto& bytes_max = listener.limits.body_bytes;
-  if (bytes_max && head.body.framing == http::Framing::length &&
-      head.body.bytes > bytes_max->value) {
-    return make_error(ErrorKind::body_too_large);
-  }
-  return std::nullopt;
-}
-
 // The route, if one matches; lines say why others, or all, do not.
 RouteIndex explain_request(Lines& lines, const Question& question, const Url& url,
                            const proxy::ListenerSettings& settings,
@@ -316,27 +303,24 @@ RouteIndex explain_request(Lines& lines, const Question& question, const Url& ur
     lines.add_answer(parsed.error.kind, http1::row_of(rule).sentence);
     return RouteIndex::none;
   }
-  if (const auto error = find_error(head, listener)) {
-    lines.add_answer(error->kind, row_of(error->kind).sentence);
+  std::string path_space(head.path.size(), '\0');
+  proxy::RoutingSpace space;
+  space.path = path_space;
+  const proxy::Routing routing = proxy::route_request(head, listener, space);
+  if (routing.error.kind == ErrorKind::bad_request) {
+    lines.add_answer(
+        ErrorKind::bad_request,
+        routing.host ? fmt::format("the path {} climbs above the root, or has a malformed escape",
+                                   quote(head.path))
+                     : fmt::format("no host name: {}", quote(head.authority)));
     return RouteIndex::none;
   }
-  proxy::HostBuffer host_buffer;
-  const auto host = proxy::normalize_host(head.authority, host_buffer);
-  if (!host) {
-    lines.add_answer(ErrorKind::bad_request,
-                     fmt::format("no host name: {}", quote(head.authority)));
+  if (!routing.path) {
+    lines.add_answer(routing.error.kind, row_of(routing.error.kind).sentence);
     return RouteIndex::none;
   }
-  std::string path_buffer(head.path.size(), '\0');
-  const auto path = http::normalize_path(head.path, path_buffer);
-  if (!path) {
-    lines.add_answer(ErrorKind::bad_request,
-                     fmt::format("the path {} climbs above the root, or has a malformed escape",
-                                 quote(head.path)));
-    return RouteIndex::none;
-  }
-  const proxy::RouteInput input{.host = *host, .path = *path};
-  const RouteIndex route = listener.router.match(input);
+  const proxy::RouteInput input{.host = *routing.host, .path = *routing.path};
+  const RouteIndex route = routing.route;
   if (settings.routes.empty()) return route;
   if (route == RouteIndex::none) {
     lines.add_answer(ErrorKind::no_route, row_of(ErrorKind::no_route).sentence);

@@ -2,8 +2,8 @@
 
 #include "backend/retry_plan.h"
 #include "net/pause.h"
-#include "protocol/http/path.h"
 #include "proxy/http/exchange.h"
+#include "proxy/http/route_request.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
@@ -30,28 +30,12 @@ class HangUpWatch : private net::Waiter {
 
 // The backend that the first matching route names.
 Result<BackendIndex> find_backend(Exchange& x) {
-  HostBuffer host_buffer;
-  const auto host = normalize_host(x.request.authority, host_buffer);
-  if (!host) return fail(ErrorKind::bad_request, Side::client);
-  const std::span<char> path_space = x.arena.allocate_array<char>(x.request.path.size());
-  if (path_space.data() == nullptr) return fail(ErrorKind::uri_too_long, Side::client);
-  const auto path = http::normalize_path(x.request.path, path_space);
-  if (!path) return fail(ErrorKind::bad_request, Side::client);
-  const RouteIndex route = x.listener.router.match({.host = *host, .path = *path});
-  if (route == RouteIndex::none) return fail(ErrorKind::no_route, Side::client);
-  return x.listener.route_backends[static_cast<std::size_t>(route)];
-}
-
-Result<void> check_request(const Exchange& x) {
-  if (x.request.method == http::Method::connect || x.request.method == http::Method::trace) {
-    return fail(ErrorKind::method_refused, Side::client);
-  }
-  const auto& bytes_max = x.listener.limits.body_bytes;
-  if (bytes_max && x.request.body.framing == http::Framing::length &&
-      x.request.body.bytes > bytes_max->value) {
-    return fail(ErrorKind::body_too_large, Side::client);
-  }
-  return {};
+  RoutingSpace space;
+  space.path = x.arena.allocate_array<char>(x.request.path.size());
+  if (space.path.data() == nullptr) return fail(ErrorKind::uri_too_long, Side::client);
+  const Routing routing = route_request(x.request, x.listener, space);
+  if (routing.error.kind != ErrorKind::none) return fail(routing.error);
+  return x.listener.route_backends[static_cast<std::size_t>(routing.route)];
 }
 
 std::uint32_t us_since(TimePoint began, TimePoint now) noexcept {
@@ -124,8 +108,7 @@ Exchange::Exchange(ClientConnection& client_connection,
       began(client_connection.worker.worker().now()) {}
 
 Task<void> serve_exchange(Exchange& x) {
-  const auto checked = check_request(x);
-  const auto found = checked ? find_backend(x) : Result<BackendIndex>(fail(checked.error()));
+  const auto found = find_backend(x);
   if (found) {
     x.backend = &x.proxy.backend(*found);
     x.backend->cells().requests.add();

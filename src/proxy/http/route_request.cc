@@ -1,0 +1,41 @@
+#include "proxy/http/route_request.h"
+
+#include "protocol/http/path.h"
+
+namespace weir::proxy {
+namespace {
+
+ErrorKind find_refusal(const http::RequestHead& request, const Listener& listener) noexcept {
+  if (request.method == http::Method::connect || request.method == http::Method::trace) {
+    return ErrorKind::method_refused;
+  }
+  const auto& bytes_max = listener.limits.body_bytes;
+  const bool too_large = bytes_max && request.body.framing == http::Framing::length &&
+                         request.body.bytes > bytes_max->value;
+  return too_large ? ErrorKind::body_too_large : ErrorKind::none;
+}
+
+}  // namespace
+
+Routing route_request(const http::RequestHead& request, const Listener& listener,
+                      RoutingSpace& space) noexcept {
+  Routing routing;
+  const ErrorKind refusal = find_refusal(request, listener);
+  if (refusal != ErrorKind::none) {
+    routing.error = make_error(refusal, Side::client);
+    return routing;
+  }
+  routing.host = normalize_host(request.authority, space.host);
+  if (routing.host) routing.path = http::normalize_path(request.path, space.path);
+  if (!routing.path) {
+    routing.error = make_error(ErrorKind::bad_request, Side::client);
+    return routing;
+  }
+  routing.route = listener.router.match({.host = *routing.host, .path = *routing.path});
+  if (routing.route == RouteIndex::none) {
+    routing.error = make_error(ErrorKind::no_route, Side::client);
+  }
+  return routing;
+}
+
+}  // namespace weir::proxy
