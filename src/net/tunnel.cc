@@ -32,12 +32,9 @@ TunnelOutcome Tunnel::outcome() const noexcept {
 void Tunnel::on_half_over(Error error) noexcept {
   if (error.kind != ErrorKind::none && error_.kind == ErrorKind::none) {
     error_ = error;
-    const bool was_reset =
-        error.kind == ErrorKind::client_reset || error.kind == ErrorKind::server_reset;
-    if (was_reset) {
-      client_.reset_on_close();
-      server_.reset_on_close();
-    }
+    // Whatever broke the tunnel: neither side may take what it has got for the whole.
+    client_.reset_on_close();
+    server_.reset_on_close();
     client_.abort(error);
     server_.abort(error);
   }

@@ -1,7 +1,8 @@
 #pragma once
 // Tunnel: bytes both ways between two streams until either side ends. A half-close is passed on as
-// such, a reset as a reset. Bytes go through the worker's shared buffer; what a short send leaves
-// over is kept in a slab buffer, and nothing is read until it is gone.
+// such; what breaks the tunnel, be it a reset or a limit, resets both sides. Bytes go through the
+// worker's shared buffer; what a short send leaves over is kept in a slab buffer, and nothing is
+// read until it is gone.
 
 #include <coroutine>
 

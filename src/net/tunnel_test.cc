@@ -183,6 +183,16 @@ TEST_F(TunnelTest, EndsWhenNothingMovesForTheIdleTime) {
   EXPECT_GE(worker_->now() - started, 20ms);
 }
 
+// Half a stream that ends in order would be taken for a whole one.
+TEST_F(TunnelTest, AnIdleTimeoutResetsBothSides) {
+  start(20ms);
+  client_peer_.send("x");
+  ASSERT_TRUE(finish());
+  ASSERT_TRUE(worker_.turn_until([&] { return client_peer_.is_over() && server_peer_.is_over(); }));
+  EXPECT_EQ(client_peer_.os_error, ECONNRESET);
+  EXPECT_EQ(server_peer_.os_error, ECONNRESET);
+}
+
 TEST_F(TunnelTest, BytesInOneDirectionKeepTheOtherAlive) {
   start(200ms);
   const TimePoint until = worker_->now() + 500ms;
