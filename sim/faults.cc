@@ -18,14 +18,14 @@ void Faults::plan(int count, TimePoint until) {
   }
 }
 
-void Faults::crash_server(HttpServer& server) {
+void Faults::crash_server(SimServer& server) {
   server.crash(network_.random().below(2) == 0 ? Crash::process : Crash::power);
   network_.after(a_while(), [&server] { server.come_back(); });
 }
 
 void Faults::strike() {
   Random& random = network_.random();
-  HttpServer& server = *servers_[random.below(static_cast<std::uint32_t>(servers_.size()))];
+  SimServer& server = *servers_[random.below(static_cast<std::uint32_t>(servers_.size()))];
   const bool at_client = !client_hosts_.empty() && random.below(4) == 0;
   const HostId host =
       at_client ? client_hosts_[random.below(static_cast<std::uint32_t>(client_hosts_.size()))]

@@ -2,17 +2,16 @@
 // Faults: what goes wrong in the network and with the servers, drawn by lot over a span of time.
 // Afterwards everything works again.
 
-#include <memory>
 #include <vector>
 
-#include "sim/http_server.h"
 #include "sim/network.h"
+#include "sim/sim_server.h"
 
 namespace weir::sim {
 
 class Faults {
  public:
-  Faults(Network& network, HostId weir, std::vector<std::unique_ptr<HttpServer>>& servers) noexcept
+  Faults(Network& network, HostId weir, const std::vector<SimServer*>& servers) noexcept
       : network_(network), weir_(weir), servers_(servers) {}
   Faults(const Faults&) = delete;
 
@@ -23,12 +22,12 @@ class Faults {
 
  private:
   void strike();
-  void crash_server(HttpServer& server);
+  void crash_server(SimServer& server);
   Duration a_while();
 
   Network& network_;
   HostId weir_;
-  std::vector<std::unique_ptr<HttpServer>>& servers_;
+  const std::vector<SimServer*>& servers_;
   std::vector<HostId> client_hosts_;
 };
 

@@ -9,71 +9,22 @@ namespace weir::sim {
 
 using namespace std::chrono_literals;
 
-HttpServer::HttpServer(Network& network, Ledger& ledger, std::size_t index, HostId host)
-    : network_(network), ledger_(ledger), index_(index), host_(host) {}
-
-HttpServer::~HttpServer() { *is_alive_ = false; }
-
-void HttpServer::start() {
-  listening_ = &network_.listen(host_, kPort, 8 + network_.random().below(64));
-  listening_->watch(this);
-}
-
-void HttpServer::crash(Crash crash) {
-  ledger_.servers()[index_].is_good = false;
-  network_.trace().line(network_.now(), "{} crashes {}", network_.name_of(host_),
-                        crash == Crash::power ? "without a word" : "and its kernel says so");
+void HttpServer::forget_all() {
   // What has been answered may still be on its way, and be cut; an answer that lasts until the
   // close even looks whole when the kernel says FIN.
   for (const auto& session : sessions_) {
     if (session->has_spoken) ledger_.damage(session->id, index_, true);
   }
   sessions_.clear();
-  listening_ = nullptr;
-  hung_until_ = {};
-  network_.crash(host_, crash);
 }
 
-void HttpServer::come_back() {
-  network_.trace().line(network_.now(), "{} is back", network_.name_of(host_));
-  network_.revive(host_);
-  ledger_.servers()[index_].is_good = true;
-  ledger_.mark_bad(index_);
-  start();
-}
-
-void HttpServer::hang(TimePoint until) {
-  network_.trace().line(network_.now(), "{} hangs", network_.name_of(host_));
-  hung_until_ = until;
-  ledger_.servers()[index_].last_bad = until;
-  wake_at(until);
-}
-
-// Everything is done in a step of its own, a moment later.
-void HttpServer::note() noexcept {
-  if (std::exchange(is_noted_, true)) return;
-  wake_at(network_.now() + Duration(network_.random().below(50'000)));
-}
-
-void HttpServer::wake_at(TimePoint time) {
-  network_.at(time, [this, alive = is_alive_] {
-    if (*alive) step();
-  });
-}
-
-void HttpServer::step() {
-  is_noted_ = false;
-  if (listening_ == nullptr || network_.now() < hung_until_) return;
-  accept();
+void HttpServer::serve_all() {
   std::erase_if(sessions_, [this](const auto& session) { return !serve(*session); });
 }
 
-void HttpServer::accept() {
-  while (End* end = listening_->accept()) {
-    sessions_.push_back(std::make_unique<Session>(*this, *end));
-    sessions_.back()->idle_since = network_.now();
-    end->watch(sessions_.back().get());
-  }
+void HttpServer::accept(End& end) {
+  sessions_.push_back(std::make_unique<Session>(*this, end));
+  end.watch(sessions_.back().get());
 }
 
 bool HttpServer::serve(Session& session) {
@@ -113,7 +64,7 @@ bool HttpServer::read(Session& session) {
     }
     if (!write(session)) return false;
     if (!session.is_answered && !session.reader.has_head()) return true;
-    const std::size_t most = chance(200) ? 1 + network_.random().below(64) : buffer.size();
+    const std::size_t most = chance(200) ? 1 + random().below(64) : buffer.size();
     const IoCount count = session.end->receive(std::span(buffer).first(most));
     if (count.is_would_block()) break;
     if (count.is_failure() || count.bytes() == 0) {
@@ -127,7 +78,7 @@ bool HttpServer::read(Session& session) {
 
 HttpServer::Manner HttpServer::draw_manner() {
   if (!chance(habits_.misbehave)) return Manner::answer;
-  return static_cast<Manner>(1 + network_.random().below(7));
+  return static_cast<Manner>(1 + random().below(7));
 }
 
 // False: the session is over.
@@ -139,7 +90,7 @@ bool HttpServer::on_head(Session& session) {
   session.is_answered = false;
   session.has_spoken = session.closes_after = session.resets_after = false;
   session.manner = draw_manner();
-  network_.trace().line(network_.now(), "{} reads {}, manner {}", network_.name_of(host_),
+  network_.trace().line(network_.now(), "{} reads {}, manner {}", network_.name_of(host()),
                         head.first_line, static_cast<int>(session.manner));
   ledger_.see(session.id, index_);
   if (!ledger_.has(session.id)) {
@@ -180,7 +131,7 @@ void HttpServer::on_request_end(Session& session) {
 void HttpServer::answer(Session& session) {
   if (!chance(habits_.slow)) return write_answer(session);
   session.not_before =
-      network_.now() + Duration(network_.random().below(1000) * (habits_.pause_max.count() / 1000));
+      network_.now() + Duration(random().below(1000) * (habits_.pause_max.count() / 1000));
   wake_at(session.not_before);
 }
 
@@ -192,12 +143,10 @@ std::string HttpServer::head_of(const Session& session, std::size_t bytes,
 }
 
 void HttpServer::write_answer(Session& session) {
-  Random& random = network_.random();
   const bool is_small = chance(600);
-  const std::size_t bytes = is_small ? random.below(300) : random.below(60'000);
+  const std::size_t bytes = is_small ? random().below(300) : random().below(60'000);
   session.is_answered = session.has_spoken = true;
   session.closes_after = chance(50);
-  session.idle_since = network_.now();
   switch (session.manner) {
     case Manner::answer:
       break;
@@ -222,7 +171,7 @@ void HttpServer::write_answer(Session& session) {
     case Manner::reset_body:
       session.out += head_of(session, bytes, fmt::format("Content-Length: {}\r\n", bytes + 1));
       session.out +=
-          pattern(session.id * 2 + 1, 0, random.below(static_cast<std::uint32_t>(bytes) + 1));
+          pattern(session.id * 2 + 1, 0, random().below(static_cast<std::uint32_t>(bytes) + 1));
       session.closes_after = session.manner == Manner::cut_body;
       session.resets_after = !session.closes_after;
       return;
@@ -235,7 +184,7 @@ void HttpServer::write_answer(Session& session) {
   } else if (chance(800)) {
     session.out += head_of(session, bytes, "Transfer-Encoding: chunked\r\n");
     for (std::size_t at = 0; at < bytes && !is_head;) {
-      const std::size_t size = 1 + random.below(static_cast<std::uint32_t>(bytes - at));
+      const std::size_t size = 1 + random().below(static_cast<std::uint32_t>(bytes - at));
       session.out += fmt::format("{:x}\r\n{}\r\n", size, body.substr(at, size));
       at += size;
     }
@@ -249,7 +198,7 @@ void HttpServer::write_answer(Session& session) {
 
 bool HttpServer::write(Session& session) {
   while (!session.out.empty()) {
-    const std::size_t most = chance(200) ? 1 + network_.random().below(100) : session.out.size();
+    const std::size_t most = chance(200) ? 1 + random().below(100) : session.out.size();
     const IoCount count = session.end->send(
         std::span<const char>(session.out).first(std::min(most, session.out.size())));
     if (count.is_would_block()) return true;
@@ -262,15 +211,15 @@ bool HttpServer::write(Session& session) {
   if (!session.is_answered) return true;
   if (session.resets_after) session.end->reset();
   if (!session.resets_after && session.closes_after) {
-    ledger_.servers()[index_].idle_closes.push_back(network_.now());
+    group_.note_idle_close(index_);
     session.end->close();
   }
   if (session.resets_after || session.closes_after) return false;
   const bool rests = session.reader.is_at_rest() && session.id != 0;
   if (!rests || session.end->is_readable() || !chance(habits_.idle_close)) return true;
-  network_.trace().line(network_.now(), "{} closes at rest after {}", network_.name_of(host_),
+  network_.trace().line(network_.now(), "{} closes at rest after {}", network_.name_of(host()),
                         session.id);
-  ledger_.servers()[index_].idle_closes.push_back(network_.now());
+  group_.note_idle_close(index_);
   session.end->close();
   return false;
 }

@@ -2,12 +2,11 @@
 // HttpServer: a server of the simulation on a host of its own. It speaks real HTTP/1.1; how well it
 // behaves is drawn by lot for each request.
 
-#include <map>
 #include <memory>
+#include <vector>
 
-#include "sim/ledger.h"
 #include "sim/message_reader.h"
-#include "sim/network.h"
+#include "sim/sim_server.h"
 
 namespace weir::sim {
 
@@ -19,23 +18,14 @@ struct ServerHabits {
   Duration pause_max = std::chrono::seconds(2);
 };
 
-class HttpServer final : private Watcher {
+class HttpServer final : public SimServer {
  public:
-  // index: its place in the ledger's list.
-  HttpServer(Network& network, Ledger& ledger, std::size_t index, HostId host);
-  HttpServer(const HttpServer&) = delete;
-  ~HttpServer();
-
   static constexpr std::uint16_t kPort = 8080;
 
-  HostId host() const noexcept { return host_; }
-  bool is_up() const noexcept { return listening_ != nullptr; }
+  HttpServer(Ledger& ledger, ServerGroup& group, std::size_t index, HostId host) noexcept
+      : SimServer(ledger, group, index, host, kPort) {}
+
   void set_habits(const ServerHabits& habits) noexcept { habits_ = habits; }
-  void start();
-  void crash(Crash crash);
-  void come_back();
-  // The kernel goes on; the process reads, writes and accepts nothing.
-  void hang(TimePoint until);
 
  private:
   enum class Manner : std::uint8_t {
@@ -66,15 +56,11 @@ class HttpServer final : private Watcher {
     bool closes_after = false;
     bool resets_after = false;
     bool is_mute = false;
-    TimePoint idle_since{};
   };
 
-  void on_change() noexcept override { note(); }
-  void note() noexcept;
-  bool chance(std::uint32_t permille) noexcept { return network_.random().below(1000) < permille; }
-  void step();
-  void accept();
-  void wake_at(TimePoint time);
+  void accept(End& end) override;
+  void serve_all() override;
+  void forget_all() override;
   // False: the session is over.
   bool serve(Session& session);
   bool read(Session& session);
@@ -87,16 +73,8 @@ class HttpServer final : private Watcher {
   bool write(Session& session);
   Manner draw_manner();
 
-  Network& network_;
-  Ledger& ledger_;
-  std::size_t index_;
-  HostId host_;
   ServerHabits habits_;
-  Listening* listening_ = nullptr;
   std::vector<std::unique_ptr<Session>> sessions_;
-  TimePoint hung_until_{};
-  bool is_noted_ = false;
-  std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace weir::sim

@@ -8,8 +8,6 @@ void Ledger::violate(std::string text) {
   network_.trace().line(network_.now(), "VIOLATION {}", violation_);
 }
 
-void Ledger::mark_bad(std::size_t server) noexcept { servers_[server].last_bad = network_.now(); }
-
 RequestRecord& Ledger::begin(std::string_view method, bool has_body) {
   RequestRecord& request = requests_.emplace_back();
   request.id = requests_.size();
@@ -46,39 +44,13 @@ void Ledger::damage(std::uint64_t id, std::size_t server, bool has_response_begu
   if (has_response_begun) request.is_response_damaged = true;
 }
 
-bool Ledger::was_good(std::size_t server, TimePoint since) const noexcept {
-  const ServerState& state = servers_[server];
-  return state.is_good && state.last_bad < since &&
-         network_.disturbed_at(weir_, state.host) < since;
-}
-
-std::size_t Ledger::count_bad(const RequestRecord& request) const noexcept {
-  std::size_t bad = 0;
-  for (std::size_t i = 0; i < servers_.size(); ++i) {
-    const bool has_damaged = (request.damaged_by >> i & 1) != 0;
-    if (has_damaged || !was_good(i, request.began - kBadNewsLast)) ++bad;
-  }
-  return bad;
-}
-
-// Connections that ended about when Weir may have taken them out of its pool.
-std::size_t Ledger::count_idle_closes(const RequestRecord& request) const noexcept {
-  std::size_t count = 0;
-  for (const ServerState& server : servers_) {
-    for (const TimePoint time : server.idle_closes) {
-      if (time + std::chrono::seconds(1) >= request.began) ++count;
-    }
-  }
-  return count;
-}
-
 // Whether the servers explain that the request got no answer of any of them.
 bool Ledger::is_failure_explained(const RequestRecord& request,
                                   std::string_view reason) const noexcept {
   const std::size_t bad = count_bad(request);
-  const std::size_t idle_closes = count_idle_closes(request);
+  const std::size_t idle_closes = web_.count_idle_closes(request.began);
   // Each bad server and each connection that died in the pool may have cost an attempt.
-  if (bad >= servers_.size() || bad + idle_closes >= kAttemptsMax) return true;
+  if (bad >= web_.size() || bad + idle_closes >= kAttemptsMax) return true;
   // A server that could have answered was there. Only what must not be sent again may fail.
   const bool was_unsent = reason.starts_with("connect_");
   if (was_unsent) return false;
@@ -90,7 +62,7 @@ void Ledger::judge_refusal(const RequestRecord& request, const Outcome& outcome)
   if (outcome.is_explained || is_failure_explained(request, outcome.reason)) return;
   violate(fmt::format("{} {} was refused with {} {}, and {} of {} servers could have answered",
                       request.method, request.id, outcome.status, outcome.reason,
-                      servers_.size() - count_bad(request), servers_.size()));
+                      web_.size() - count_bad(request), web_.size()));
 }
 
 void Ledger::judge_break(const RequestRecord& request, const Outcome& outcome) {

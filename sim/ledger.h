@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sim/network.h"
+#include "sim/server_group.h"
 
 namespace weir::sim {
 
@@ -24,14 +25,6 @@ struct RequestRecord {
   std::uint64_t damaged_by = 0;      // servers that treated it badly, a bit each
   bool is_response_damaged = false;  // after the response had begun
   bool is_over = false;
-};
-
-// A server as far as requests depend on it.
-struct ServerState {
-  HostId host{};
-  bool is_good = true;  // up, accepting and reading
-  TimePoint last_bad{};
-  std::vector<TimePoint> idle_closes = {};  // of connections that rested, unannounced
 };
 
 // How a request ended, as its client saw it.
@@ -51,14 +44,15 @@ struct Outcome {
 
 class Ledger {
  public:
-  Ledger(Network& network, HostId weir) noexcept : network_(network), weir_(weir) {}
+  // web: the servers that requests go to.
+  Ledger(Network& network, const ServerGroup& web) noexcept : network_(network), web_(web) {}
+
+  Network& network() noexcept { return network_; }
 
   // What was found to be wrong first; empty: nothing.
   const std::string& violation() const noexcept { return violation_; }
   void violate(std::string text);
 
-  std::vector<ServerState>& servers() noexcept { return servers_; }
-  void mark_bad(std::size_t server) noexcept;
   // Weir is stopping: connections may end at any time.
   void begin_stopping() noexcept { is_stopping_ = true; }
   bool is_stopping() const noexcept { return is_stopping_; }
@@ -79,19 +73,15 @@ class Ledger {
 
  private:
   static constexpr std::size_t kAttemptsMax = 3;
-  // For how long Weir may think ill of a server that is good again: a connect that was begun in
-  // vain, and the pause after it.
-  static constexpr Duration kBadNewsLast = std::chrono::seconds(3);
-  bool was_good(std::size_t server, TimePoint since) const noexcept;
-  std::size_t count_bad(const RequestRecord& request) const noexcept;
-  std::size_t count_idle_closes(const RequestRecord& request) const noexcept;
+  std::size_t count_bad(const RequestRecord& request) const noexcept {
+    return web_.count_bad(request.began, request.damaged_by);
+  }
   bool is_failure_explained(const RequestRecord& request, std::string_view reason) const noexcept;
   void judge_refusal(const RequestRecord& request, const Outcome& outcome);
   void judge_break(const RequestRecord& request, const Outcome& outcome);
 
   Network& network_;
-  HostId weir_;
-  std::vector<ServerState> servers_;
+  const ServerGroup& web_;
   std::deque<RequestRecord> requests_;
   std::string violation_;
   bool is_stopping_ = false;

@@ -16,8 +16,8 @@ using weir::sim::World;
 std::uint64_t present_seed = 0;
 
 void print_reproduction(std::uint64_t seed) {
-  std::fprintf(stderr, "seed %llu failed; again: weir-sim --seed %llu --trace\n",
-               static_cast<unsigned long long>(seed), static_cast<unsigned long long>(seed));
+  const auto text = fmt::format("seed {0} failed; again: weir-sim --seed {0} --trace\n", seed);
+  std::fputs(text.c_str(), stderr);
 }
 
 void on_abort(int) { print_reproduction(present_seed); }
@@ -40,9 +40,11 @@ bool run_seed(std::uint64_t seed, const Options& options) {
   std::fputs(text.c_str(), stdout);
   if (options.trace || !violation.empty()) {
     const auto& ledger = world.ledger();
-    std::printf("%llu steps, %zu requests, %zu answered, %zu refused, %zu broken\n",
-                static_cast<unsigned long long>(world.steps()), ledger.requests(),
-                ledger.answered(), ledger.refused(), ledger.broken());
+    const std::string summary = fmt::format(
+        "{} steps; {} requests, {} answered, {} refused, {} broken; {} tunnels, {} whole\n",
+        world.steps(), ledger.requests(), ledger.answered(), ledger.refused(), ledger.broken(),
+        world.tunnels().tunnels(), world.tunnels().whole());
+    std::fputs(summary.c_str(), stdout);
   }
   if (!violation.empty()) {
     std::fprintf(stderr, "%s\n", violation.c_str());
@@ -64,8 +66,7 @@ bool run_seeds(const Options& options) {
   for (std::uint64_t seed = first; seed <= last; ++seed) {
     if (!run_seed(seed, options)) return false;
   }
-  std::printf("seeds %llu to %llu: no violation\n", static_cast<unsigned long long>(first),
-              static_cast<unsigned long long>(last));
+  std::fputs(fmt::format("seeds {} to {}: no violation\n", first, last).c_str(), stdout);
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include "app/compile.h"
 #include "config/node.h"
 #include "proxy/http/exchange.h"
+#include "proxy/tcp/serve_tcp_connection.h"
 
 namespace weir::sim {
 
@@ -13,6 +14,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::uint16_t kHttpPort = 80;
+constexpr std::uint16_t kTcpPort = 5000;
 constexpr Duration kBusyMax = 5min;
 constexpr Duration kDrainMax = 60s;
 
@@ -29,16 +31,27 @@ World::SimWorker::SimWorker(World& world, std::uint32_t index) {
   buffers_at_rest = worker->buffers().bytes_in_use();
   proxy = std::make_unique<proxy::ProxyWorker>(*worker, world.worker_count_, world.snapshot_,
                                                *world.registry_, access_log);
-  const proxy::Listener& listener = *world.snapshot_->listeners[0];
-  proxy->listen(listener, &proxy::serve_http_connection, kHttpPort,
-                reactor->listen(kHttpPort, 4 + random.below(60)), 100);
+  for (const auto& listener : world.snapshot_->listeners) {
+    const std::uint16_t port = listener->address.port();
+    const bool is_http = listener->protocol == proxy::Protocol::http;
+    proxy->listen(*listener, is_http ? &proxy::serve_http_connection : &proxy::serve_tcp_connection,
+                  port, reactor->listen(port, 4 + random.below(60)), 100);
+  }
 }
 
 World::World(std::uint64_t seed, Trace& trace)
-    : network_(seed, trace), weir_(network_.add_host("weir")), ledger_(network_, weir_) {
-  worker_count_ = 1 + network_.random().below(4);
-  server_count_ = 1 + network_.random().below(4);
+    : network_(seed, trace),
+      weir_(network_.add_host("weir")),
+      web_(network_, weir_),
+      db_(network_, weir_),
+      ledger_(network_, web_),
+      tunnels_(ledger_, db_),
+      worker_count_(1 + network_.random().below(4)),
+      web_count_(1 + network_.random().below(4)),
+      db_count_(1 + network_.random().below(3)),
+      has_loss_(chance(300)) {
   write_configuration();
+  compile_configuration();
   make_servers();
   make_workers();
   plan_clients();
@@ -54,19 +67,29 @@ void World::write_configuration() {
   text = fmt::format("workers: {}\nlisteners:\n", worker_count_);
   text += fmt::format(
       "  - name: web\n    address: 0.0.0.0:{}\n    backend: web\n"
-      "    timeouts: {{ client_head: 5s, client_body: 5s, keep_alive: 10s }}\n",
-      kHttpPort);
+      "    timeouts: {{ client_head: 5s, client_body: 5s, keep_alive: 10s }}\n"
+      "  - name: db\n    address: 0.0.0.0:{}\n    protocol: tcp\n    backend: db\n"
+      "    timeouts: {{ tunnel_idle: 20s }}\n",
+      kHttpPort, kTcpPort);
   text += fmt::format(
       "backends:\n  - name: web\n"
       "    timeouts: {{ connect: 2s, response_head: 5s, server_body: 5s }}\n"
       "    pool: {{ idle_max: {}, idle_timeout: {}ms }}\n    servers:\n",
       random.below(20), 1 + random.below(20'000));
-  for (std::size_t i = 0; i < server_count_; ++i) {
-    text += fmt::format("      - {{ name: s{}, address: 10.0.0.{}:{} }}\n", i, i + 2,
+  for (std::size_t i = 0; i < web_count_; ++i) {
+    text += fmt::format("      - {{ name: w{}, address: 10.0.0.{}:{} }}\n", i, i + 2,
                         HttpServer::kPort);
   }
+  text += "  - name: db\n    servers:\n";
+  for (std::size_t i = 0; i < db_count_; ++i) {
+    text += fmt::format("      - {{ name: d{}, address: 10.0.0.{}:{} }}\n", i, web_count_ + i + 2,
+                        TcpServer::kPort);
+  }
+}
+
+void World::compile_configuration() {
   config::Problems problems;
-  const config::Document document = config::parse_document("simulation", text, problems);
+  const config::Document document = config::parse_document("simulation", configuration_, problems);
   const app::Settings settings = app::load_settings(document, problems);
   if (problems.has_errors()) ledger_.violate(config::print(problems, document));
   registry_ = std::make_unique<stats::Registry>(worker_count_);
@@ -75,22 +98,34 @@ void World::write_configuration() {
   snapshot_ = std::make_shared<const proxy::Snapshot>(std::move(snapshot));
 }
 
+HostId World::add_server_host(ServerGroup& group, std::string name) {
+  const HostId host = network_.add_host(std::move(name));
+  group.add(host);
+  LinkSettings link{.latency = up_to(20ms), .jitter = 1us + up_to(5ms)};
+  if (has_loss_) link.loss_permille = network_.random().below(20);
+  network_.set_link(weir_, host, link);
+  return host;
+}
+
+// Hosts get their addresses in this order, which the configuration names.
 void World::make_servers() {
   Random& random = network_.random();
-  faults_ = std::make_unique<Faults>(network_, weir_, servers_);
-  const bool has_loss = chance(300);
-  for (std::size_t i = 0; i < server_count_; ++i) {
-    const HostId host = network_.add_host(fmt::format("s{}", i));
-    ledger_.servers().push_back({.host = host});
-    LinkSettings link{.latency = up_to(20ms), .jitter = 1us + up_to(5ms)};
-    if (has_loss) link.loss_permille = random.below(20);
-    network_.set_link(weir_, host, link);
-    servers_.push_back(std::make_unique<HttpServer>(network_, ledger_, i, host));
-    servers_.back()->set_habits({.misbehave = chance(500) ? random.below(200) : 0,
-                                 .slow = random.below(200),
-                                 .idle_close = chance(500) ? random.below(300) : 0});
-    servers_.back()->start();
+  for (std::size_t i = 0; i < web_count_; ++i) {
+    const HostId host = add_server_host(web_, fmt::format("w{}", i));
+    web_servers_.push_back(std::make_unique<HttpServer>(ledger_, web_, i, host));
+    web_servers_.back()->set_habits({.misbehave = chance(500) ? random.below(200) : 0,
+                                     .slow = random.below(200),
+                                     .idle_close = chance(500) ? random.below(300) : 0});
+    servers_.push_back(web_servers_.back().get());
   }
+  for (std::size_t i = 0; i < db_count_; ++i) {
+    const HostId host = add_server_host(db_, fmt::format("d{}", i));
+    db_servers_.push_back(std::make_unique<TcpServer>(tunnels_, db_, i, host));
+    db_servers_.back()->set_breaks(chance(300) ? random.below(300) : 0);
+    servers_.push_back(db_servers_.back().get());
+  }
+  for (SimServer* server : servers_) server->start();
+  faults_ = std::make_unique<Faults>(network_, weir_, servers_);
 }
 
 void World::make_workers() {
@@ -99,20 +134,43 @@ void World::make_workers() {
   }
 }
 
+HostId World::add_client_host(std::string name) {
+  const HostId host = network_.add_host(std::move(name));
+  network_.set_link(weir_, host, {.latency = up_to(30ms), .jitter = 1us + up_to(5ms)});
+  faults_->add_client_host(host);
+  ++clients_planned_;
+  return host;
+}
+
 void World::plan_clients() {
   Random& random = network_.random();
   const Duration span = 1s + up_to(10s);
-  clients_planned_ = 10 + random.below(60);
-  for (std::size_t i = 0; i < clients_planned_; ++i) {
-    const HostId host = network_.add_host(fmt::format("c{}", i));
-    network_.set_link(weir_, host, {.latency = up_to(30ms), .jitter = 1us + up_to(5ms)});
-    faults_->add_client_host(host);
+  plan_http_clients(span);
+  plan_tcp_clients(span);
+  if (chance(800)) faults_->plan(static_cast<int>(random.below(20)), network_.now() + span);
+}
+
+void World::plan_http_clients(Duration span) {
+  const std::size_t count = 10 + network_.random().below(60);
+  for (std::size_t i = 0; i < count; ++i) {
+    const HostId host = add_client_host(fmt::format("c{}", i));
     network_.after(up_to(span), [this, host] {
-      clients_.push_back(std::make_unique<HttpClient>(network_, ledger_, host, weir_, kHttpPort));
-      clients_.back()->start();
+      http_clients_.push_back(
+          std::make_unique<HttpClient>(network_, ledger_, host, weir_, kHttpPort));
+      http_clients_.back()->start();
     });
   }
-  if (chance(800)) faults_->plan(static_cast<int>(random.below(20)), network_.now() + span);
+}
+
+void World::plan_tcp_clients(Duration span) {
+  const std::size_t count = network_.random().below(20);
+  for (std::size_t i = 0; i < count; ++i) {
+    const HostId host = add_client_host(fmt::format("t{}", i));
+    network_.after(up_to(span), [this, host] {
+      tcp_clients_.push_back(std::make_unique<TcpClient>(tunnels_, host, weir_, kTcpPort));
+      tcp_clients_.back()->start();
+    });
+  }
 }
 
 // The next thing to happen: an event of the network or a worker's turn, by lot where both are due.
@@ -174,8 +232,10 @@ void World::check() noexcept {
 }
 
 bool World::is_busy() const {
-  if (clients_.size() < clients_planned_) return true;
-  return !std::ranges::all_of(clients_, [](const auto& client) { return client->is_over(); });
+  if (http_clients_.size() + tcp_clients_.size() < clients_planned_) return true;
+  const auto is_over = [](const auto& client) { return client->is_over(); };
+  return !std::ranges::all_of(http_clients_, is_over) ||
+         !std::ranges::all_of(tcp_clients_, is_over);
 }
 
 bool World::is_draining() const {

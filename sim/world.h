@@ -13,6 +13,7 @@
 #include "sim/http_client.h"
 #include "sim/http_server.h"
 #include "sim/sim_reactor.h"
+#include "sim/tunnels.h"
 
 namespace weir::sim {
 
@@ -26,6 +27,7 @@ class World {
   std::string run(std::uint64_t steps_max = UINT64_MAX);
 
   const Ledger& ledger() const noexcept { return ledger_; }
+  const TunnelLedger& tunnels() const noexcept { return tunnels_; }
   std::uint64_t steps() const noexcept { return steps_; }
   // The configuration that Weir runs with.
   const std::string& configuration() const noexcept { return configuration_; }
@@ -45,9 +47,14 @@ class World {
   bool chance(std::uint32_t permille) noexcept { return network_.random().below(1000) < permille; }
   Duration up_to(Duration most) noexcept;
   void write_configuration();
+  void compile_configuration();
+  HostId add_server_host(ServerGroup& group, std::string name);
+  HostId add_client_host(std::string name);
   void make_servers();
   void make_workers();
   void plan_clients();
+  void plan_http_clients(Duration span);
+  void plan_tcp_clients(Duration span);
   void step();
   bool run_while(bool (World::*goes_on)() const, TimePoint until);
   void turn(SimWorker& worker);
@@ -59,15 +66,23 @@ class World {
 
   Network network_;
   HostId weir_;
+  ServerGroup web_;
+  ServerGroup db_;
   Ledger ledger_;
+  TunnelLedger tunnels_;
   std::string configuration_;
   std::uint32_t worker_count_;
-  std::size_t server_count_;
+  std::size_t web_count_;
+  std::size_t db_count_;
   std::shared_ptr<const proxy::Snapshot> snapshot_;
   std::unique_ptr<stats::Registry> registry_;
-  std::vector<std::unique_ptr<HttpServer>> servers_;
-  std::vector<std::unique_ptr<HttpClient>> clients_;
+  std::vector<std::unique_ptr<HttpServer>> web_servers_;
+  std::vector<std::unique_ptr<TcpServer>> db_servers_;
+  std::vector<SimServer*> servers_;  // all of them
+  std::vector<std::unique_ptr<HttpClient>> http_clients_;
+  std::vector<std::unique_ptr<TcpClient>> tcp_clients_;
   std::size_t clients_planned_ = 0;
+  bool has_loss_ = false;
   std::unique_ptr<Faults> faults_;
   std::vector<std::unique_ptr<SimWorker>> workers_;
   std::uint64_t steps_ = 0;
