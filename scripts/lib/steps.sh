@@ -44,7 +44,7 @@ step_asan() {
   cmake --preset asan
   local -a tests
   mapfile -t tests < <(test_targets asan '.*')
-  check asan-build cmake --build --preset asan --target "${tests[@]}" fuzzers
+  check asan-build cmake --build --preset asan --target "${tests[@]}" fuzzers simulation
   ctest --preset asan -j "$build_jobs" --timeout 120 || status=1
   find build/asan/fuzz -maxdepth 1 -name '*_fuzzer' -type f -print0 | sort -z |
     xargs -0 -r -P "$build_jobs" -I{} scripts/fuzz {} "$([[ $long ]] && echo 120 || echo 5)" || status=1
