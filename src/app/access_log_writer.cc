@@ -50,12 +50,12 @@ std::expected<void, std::string> AccessLogWriter::open(proxy::Listener& listener
     }
     struct stat status{};
     ::fstat(fd.get(), &status);
-    files_.push_back({*settings.path,
-                      settings.format,
-                      std::move(fd),
-                      S_ISREG(status.st_mode),
-                      std::make_unique<std::atomic<bool>>(false),
-                      {}});
+    File& opened = files_.emplace_back();
+    opened.path = *settings.path;
+    opened.format = settings.format;
+    opened.fd = std::move(fd);
+    opened.is_regular = S_ISREG(status.st_mode);
+    opened.full = std::make_unique<std::atomic<bool>>(false);
     file = files_.end() - 1;
   }
   listener.access_log_index = static_cast<std::uint32_t>(file - files_.begin());

@@ -36,9 +36,9 @@ class AccessLogWriter {
  private:
   struct File {
     std::string path;
-    proxy::AccessLogFormat format;
+    proxy::AccessLogFormat format = proxy::AccessLogFormat::combined;
     Fd fd;
-    bool is_regular;
+    bool is_regular = false;
     std::unique_ptr<std::atomic<bool>> full;
     std::string pending;  // formatted and not written yet
   };

@@ -219,7 +219,7 @@ std::vector<balance::ServerIndex> pick_some(const backend::Backend& backend,
 }
 
 std::vector<balance::ServerIndex> pick_some(const backend::Backend& backend, std::uint64_t seed) {
-  const auto picks = pick_some(backend, balance::ServerRole::primary, seed);
+  auto picks = pick_some(backend, balance::ServerRole::primary, seed);
   if (picks.front() != balance::ServerIndex::none || !backend.has_backups()) return picks;
   return pick_some(backend, balance::ServerRole::backup, seed);
 }

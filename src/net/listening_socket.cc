@@ -63,6 +63,7 @@ bool bind_over_leftover(int fd, const Address& address) {
   if (errno != EADDRINUSE || !address.is_unix()) return false;
   const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const bool is_left_over =
+      probe.is_open() &&
       ::connect(probe.get(), address.view().address, address.view().length) != 0 &&
       errno == ECONNREFUSED;
   const auto& path = reinterpret_cast<const sockaddr_un*>(address.view().address)->sun_path;
