@@ -80,6 +80,7 @@ Result<Socket*> SimReactor::make_stream_socket(int family) noexcept {
   if (open_sockets() >= descriptors_max_) {
     return fail(ErrorKind::descriptors_exhausted, Side::weir, EMFILE);
   }
+  ++unconnected_;
   return &sockets_.make(*this);
 }
 
@@ -104,6 +105,7 @@ void SimReactor::close(Socket& socket) noexcept {
   auto& closing = static_cast<SimSocket&>(socket);
   WEIR_ASSERT(closing.reader.operation == nullptr && closing.writer.operation == nullptr &&
               closing.watch.operation == nullptr);
+  if (closing.end == nullptr && closing.listening == nullptr) --unconnected_;
   if (closing.listening != nullptr) closing.listening->close();
   if (closing.end != nullptr) closing.resets_on_close ? closing.end->reset() : closing.end->close();
   closing.end = nullptr;
@@ -138,6 +140,7 @@ Started SimReactor::start_connect(Socket& socket, SocketAddressView address,
                                   Operation& operation) noexcept {
   auto& connecting = static_cast<SimSocket&>(socket);
   WEIR_ASSERT(connecting.end == nullptr);
+  --unconnected_;
   connecting.end = &network_.connect(host_, *reinterpret_cast<const sockaddr_in*>(address.address));
   connecting.end->watch(&connecting);
   return begin(connecting, connecting.writer, Want::connect, operation);

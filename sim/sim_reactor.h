@@ -35,6 +35,8 @@ class SimReactor final : public Reactor {
   TimePoint due() const noexcept;
   // Sockets made or accepted, and not closed.
   std::size_t open_sockets() const noexcept;
+  // Those of them that were never connected.
+  std::size_t unconnected_sockets() const noexcept { return unconnected_; }
 
   Result<Socket*> make_stream_socket(int family) noexcept override;
   Socket& adopt(Fd fd) noexcept override;
@@ -98,6 +100,7 @@ class SimReactor final : public Reactor {
   std::vector<SimSocket*> closed_;  // in this turn
   std::map<int, End*> accepted_;    // by the number of its descriptor, until it is adopted
   int next_descriptor_;
+  std::size_t unconnected_ = 0;
   TimePoint until_{};
   bool is_woken_ = true;
 };

@@ -6,6 +6,7 @@
 #include "config/node.h"
 #include "proxy/http/exchange.h"
 #include "proxy/tcp/serve_tcp_connection.h"
+#include "sim/mux_stream.h"
 
 namespace weir::sim {
 
@@ -14,9 +15,16 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::uint16_t kHttpPort = 80;
+constexpr std::uint16_t kMuxPort = 81;
 constexpr std::uint16_t kTcpPort = 5000;
 constexpr Duration kBusyMax = 5min;
 constexpr Duration kDrainMax = 60s;
+
+proxy::ProxyWorker::Serve serve_of(const proxy::Listener& listener) {
+  if (listener.name == "mux") return &serve_mux_connection;
+  if (listener.protocol == proxy::Protocol::tcp) return &proxy::serve_tcp_connection;
+  return &proxy::serve_http_connection;
+}
 
 }  // namespace
 
@@ -33,9 +41,8 @@ World::SimWorker::SimWorker(World& world, std::uint32_t index) {
                                                *world.registry_, access_log);
   for (const auto& listener : world.snapshot_->listeners) {
     const std::uint16_t port = listener->address.port();
-    const bool is_http = listener->protocol == proxy::Protocol::http;
-    proxy->listen(*listener, is_http ? &proxy::serve_http_connection : &proxy::serve_tcp_connection,
-                  port, reactor->listen(port, 4 + random.below(60)), 100);
+    proxy->listen(*listener, serve_of(*listener), port, reactor->listen(port, 4 + random.below(60)),
+                  100);
   }
 }
 
@@ -68,9 +75,11 @@ void World::write_configuration() {
   text += fmt::format(
       "  - name: web\n    address: 0.0.0.0:{}\n    backend: web\n"
       "    timeouts: {{ client_head: 5s, client_body: 5s, keep_alive: 10s }}\n"
+      "  - name: mux\n    address: 0.0.0.0:{}\n    backend: web\n"
+      "    timeouts: {{ client_body: 5s }}\n"
       "  - name: db\n    address: 0.0.0.0:{}\n    protocol: tcp\n    backend: db\n"
       "    timeouts: {{ tunnel_idle: 20s }}\n",
-      kHttpPort, kTcpPort);
+      kHttpPort, kMuxPort, kTcpPort);
   text += fmt::format(
       "backends:\n  - name: web\n"
       "    timeouts: {{ connect: 2s, response_head: 5s, server_body: 5s }}\n"
@@ -146,6 +155,7 @@ void World::plan_clients() {
   Random& random = network_.random();
   const Duration span = 1s + up_to(10s);
   plan_http_clients(span);
+  plan_mux_clients(span);
   plan_tcp_clients(span);
   if (chance(800)) faults_->plan(static_cast<int>(random.below(20)), network_.now() + span);
 }
@@ -158,6 +168,17 @@ void World::plan_http_clients(Duration span) {
       http_clients_.push_back(
           std::make_unique<HttpClient>(network_, ledger_, host, weir_, kHttpPort));
       http_clients_.back()->start();
+    });
+  }
+}
+
+void World::plan_mux_clients(Duration span) {
+  const std::size_t count = network_.random().below(4);
+  for (std::size_t i = 0; i < count; ++i) {
+    const HostId host = add_client_host(fmt::format("m{}", i));
+    network_.after(up_to(span), [this, host] {
+      mux_clients_.push_back(std::make_unique<MuxClient>(ledger_, host, weir_, kMuxPort));
+      mux_clients_.back()->start();
     });
   }
 }
@@ -218,24 +239,29 @@ void World::read_access_log(SimWorker& worker) {
 }
 
 void World::check() noexcept {
-  std::size_t connections = 0;
-  for (const auto& worker : workers_) connections += worker->proxy->connections_open();
+  // A connection carries one exchange or tunnel at a time, but for the multiplexed ones, whose
+  // streams have a socket of their own that is never connected.
+  std::size_t carried = 0;
+  for (const auto& worker : workers_) {
+    carried += worker->proxy->connections_open() + worker->reactor->unconnected_sockets();
+  }
   std::size_t leases = 0;
   for (const auto& backend : snapshot_->backends) {
     for (std::size_t i = 0; i < backend->size(); ++i) {
       leases += backend->server(balance::to_server(i)).leases();
     }
   }
-  if (leases > connections) {
-    ledger_.violate(fmt::format("{} leases for {} connections", leases, connections));
+  if (leases > carried) {
+    ledger_.violate(fmt::format("{} leases for {} exchanges and tunnels", leases, carried));
   }
 }
 
 bool World::is_busy() const {
-  if (http_clients_.size() + tcp_clients_.size() < clients_planned_) return true;
+  const std::size_t clients = http_clients_.size() + mux_clients_.size() + tcp_clients_.size();
+  if (clients < clients_planned_) return true;
   const auto is_over = [](const auto& client) { return client->is_over(); };
   return !std::ranges::all_of(http_clients_, is_over) ||
-         !std::ranges::all_of(tcp_clients_, is_over);
+         !std::ranges::all_of(mux_clients_, is_over) || !std::ranges::all_of(tcp_clients_, is_over);
 }
 
 bool World::is_draining() const {

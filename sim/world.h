@@ -12,6 +12,7 @@
 #include "sim/faults.h"
 #include "sim/http_client.h"
 #include "sim/http_server.h"
+#include "sim/mux_client.h"
 #include "sim/sim_reactor.h"
 #include "sim/tunnels.h"
 
@@ -54,6 +55,7 @@ class World {
   void make_workers();
   void plan_clients();
   void plan_http_clients(Duration span);
+  void plan_mux_clients(Duration span);
   void plan_tcp_clients(Duration span);
   void step();
   bool run_while(bool (World::*goes_on)() const, TimePoint until);
@@ -80,6 +82,7 @@ class World {
   std::vector<std::unique_ptr<TcpServer>> db_servers_;
   std::vector<SimServer*> servers_;  // all of them
   std::vector<std::unique_ptr<HttpClient>> http_clients_;
+  std::vector<std::unique_ptr<MuxClient>> mux_clients_;
   std::vector<std::unique_ptr<TcpClient>> tcp_clients_;
   std::size_t clients_planned_ = 0;
   bool has_loss_ = false;
