@@ -49,11 +49,13 @@ Task<void> write_error_page(Exchange& x) {
     head.persistence = http::Persistence::close;
   }
   const TimePoint deadline = x.proxy.worker().now() + x.listener.timeouts.client_body;
-  x.status = head.status;
   const bool with_body = x.request.method != http::Method::head;
   const auto written = co_await x.client.write_head(
       head, with_body ? net::BodyFollows::yes : net::BodyFollows::no, deadline);
-  if (!written || !with_body) co_return;
+  // A connection that goes on without this answer would give the next one in its place.
+  if (!written) co_return;
+  x.status = head.status;
+  if (!with_body) co_return;
   for (;;) {
     const net::BodyWrite sent =
         x.client.try_write_body(body.substr(x.bytes_sent), net::BodyEnd::last);
