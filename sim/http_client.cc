@@ -243,7 +243,8 @@ void HttpClient::finish_all(Outcome::Kind kind) {
 void HttpClient::on_connection_end() {
   network_.trace().line(network_.now(), "{} sees its connection end, errno {}",
                         network_.name_of(host_), end_->error());
-  if (end_->phase() == End::Phase::failed && !is_disturbed() && !ledger_.is_stopping()) {
+  const bool may_fail = is_disturbed() || ledger_.is_stopping() || ledger_.is_scarce();
+  if (end_->phase() == End::Phase::failed && !may_fail) {
     ledger_.violate("a client could not connect for no reason");
   }
   finish_all(is_misbehaving() ? Outcome::Kind::abandoned : Outcome::Kind::broken);

@@ -33,7 +33,7 @@ void Ledger::see(std::uint64_t id, std::size_t server) {
   if (request.seen > 1 && !request.is_idempotent) {
     violate(fmt::format("{} {} was sent twice", request.method, id));
   }
-  if (request.seen > static_cast<int>(kAttemptsMax)) {
+  if (request.seen > static_cast<int>(attempts_max_)) {
     violate(fmt::format("{} {} was sent {} times", request.method, id, request.seen));
   }
 }
@@ -47,10 +47,11 @@ void Ledger::damage(std::uint64_t id, std::size_t server, bool has_response_begu
 // Whether the servers explain that the request got no answer of any of them.
 bool Ledger::is_failure_explained(const RequestRecord& request,
                                   std::string_view reason) const noexcept {
+  if (is_scarce_) return true;
   const std::size_t bad = count_bad(request);
   const std::size_t idle_closes = web_.count_idle_closes(request.began);
   // Each bad server and each connection that died in the pool may have cost an attempt.
-  if (bad >= web_.size() || bad + idle_closes >= kAttemptsMax) return true;
+  if (bad >= web_.size() || bad + idle_closes >= attempts_max_) return true;
   // A server that could have answered was there. Only what must not be sent again may fail.
   const bool was_unsent = reason.starts_with("connect_");
   if (was_unsent) return false;
@@ -66,7 +67,7 @@ void Ledger::judge_refusal(const RequestRecord& request, const Outcome& outcome)
 }
 
 void Ledger::judge_break(const RequestRecord& request, const Outcome& outcome) {
-  if (outcome.is_explained || is_stopping_) return;
+  if (outcome.is_explained || is_stopping_ || is_scarce_) return;
   // The reset that says so may overtake what had come of the answer.
   if (request.is_response_damaged || (request.seen != 0 && count_bad(request) != 0)) return;
   violate(fmt::format("the connection of {} {} ended {} for no reason", request.method, request.id,

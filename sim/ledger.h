@@ -44,8 +44,9 @@ struct Outcome {
 
 class Ledger {
  public:
-  // web: the servers that requests go to.
-  Ledger(Network& network, const ServerGroup& web) noexcept : network_(network), web_(web) {}
+  // web: the servers that requests go to, each up to attempts_max times.
+  Ledger(Network& network, const ServerGroup& web, std::size_t attempts_max) noexcept
+      : network_(network), web_(web), attempts_max_(attempts_max) {}
 
   Network& network() noexcept { return network_; }
 
@@ -56,6 +57,9 @@ class Ledger {
   // Weir is stopping: connections may end at any time.
   void begin_stopping() noexcept { is_stopping_ = true; }
   bool is_stopping() const noexcept { return is_stopping_; }
+  // Weir has less than it needs: anything may be refused or broken, though nothing be mixed up.
+  void begin_scarcity() noexcept { is_scarce_ = true; }
+  bool is_scarce() const noexcept { return is_scarce_; }
 
   RequestRecord& begin(std::string_view method, bool has_body);
   RequestRecord& of(std::uint64_t id) noexcept;
@@ -72,7 +76,6 @@ class Ledger {
   std::size_t requests() const noexcept { return requests_.size(); }
 
  private:
-  static constexpr std::size_t kAttemptsMax = 3;
   std::size_t count_bad(const RequestRecord& request) const noexcept {
     return web_.count_bad(request.began, request.damaged_by);
   }
@@ -84,7 +87,9 @@ class Ledger {
   const ServerGroup& web_;
   std::deque<RequestRecord> requests_;
   std::string violation_;
+  std::size_t attempts_max_;
   bool is_stopping_ = false;
+  bool is_scarce_ = false;
   std::size_t open_ = 0;
   std::size_t answered_ = 0;
   std::size_t refused_ = 0;

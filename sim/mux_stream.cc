@@ -86,7 +86,7 @@ Task<Result<void>> MuxStream::write_head(const http::ResponseHead& head, BodyFol
     text += fmt::format("{}:{}\n", field.name, field.value);
   }
   is_answered_ = head.status >= 200 && follows == BodyFollows::no;
-  session_.send(FrameKind::head, is_answered_, *this, text);
+  session_.send(FrameKind::head, is_answered_, number_, text);
   co_return Result<void>();
 }
 
@@ -112,7 +112,7 @@ BodyRead MuxStream::try_read_body(std::span<char> into) noexcept {
     body_.copy(into.data(), count);
   }
   body_.erase(0, count);
-  session_.send(FrameKind::window, false, *this, std::to_string(count));
+  session_.send(FrameKind::window, false, number_, std::to_string(count));
   return BodyRead::of(data, is_body_read() ? BodyEnd::last : BodyEnd::more);
 }
 
@@ -140,7 +140,7 @@ BodyWrite MuxStream::try_write_body(std::string_view data, BodyEnd end) noexcept
   if (!is_all) written.status = BodyWrite::Status::would_block;
   if (is_last) is_answered_ = true;
   if (written.taken != 0 || is_last) {
-    session_.send(FrameKind::data, is_last, *this, data.substr(0, written.taken));
+    session_.send(FrameKind::data, is_last, number_, data.substr(0, written.taken));
   }
   return written;
 }
@@ -204,10 +204,10 @@ MuxSession::Wake::Wake(MuxSession& owner) noexcept
       session(owner) {}
 
 // The writer runs in a turn of its own, for it may tell the sender of room.
-void MuxSession::send(FrameKind kind, bool is_last, const MuxStream& stream,
+void MuxSession::send(FrameKind kind, bool is_last, std::uint32_t stream,
                       std::string_view payload) {
   if (is_broken_) return;
-  append_frame(out_, kind, is_last, stream.number(), payload);
+  append_frame(out_, kind, is_last, stream, payload);
   if (writer_ && !wake_.is_linked()) worker().defer(wake_);
 }
 
@@ -255,7 +255,7 @@ void MuxSession::on_frame(Frame& frame) {
 // socket is never used.
 void MuxSession::open_stream(Frame& frame) {
   const auto socket = worker().reactor().make_stream_socket(AF_INET);
-  if (!socket) return append_frame(out_, FrameKind::reset, true, frame.stream, {});
+  if (!socket) return send(FrameKind::reset, true, frame.stream, {});
   auto stream = std::make_unique<MuxStream>(*this, frame.stream, std::move(frame.payload),
                                             frame.is_last, **socket);
   MuxStream& opened = *stream;
@@ -271,7 +271,7 @@ Task<void> MuxSession::serve_stream(MuxStream& stream) {
     const auto read = co_await stream.read_head(x.request, x.arena, kNever);
     if (read) co_await proxy::serve_exchange(x);
   }
-  if (!stream.is_answered()) send(FrameKind::reset, true, stream, {});
+  if (!stream.is_answered()) send(FrameKind::reset, true, stream.number(), {});
   streams_.erase(stream.number());
 }
 

@@ -94,7 +94,7 @@ class MuxSession {
   Worker& worker() noexcept { return connection_.worker.worker(); }
   // Room for what streams send; more is taken when some has gone.
   std::size_t room() const noexcept { return out_.size() < kOutMax ? kOutMax - out_.size() : 0; }
-  void send(FrameKind kind, bool is_last, const MuxStream& stream, std::string_view payload);
+  void send(FrameKind kind, bool is_last, std::uint32_t stream, std::string_view payload);
 
  private:
   static constexpr std::size_t kOutMax = 16 * 1024;

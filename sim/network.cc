@@ -490,6 +490,16 @@ void Network::revive(HostId host) {
   }
 }
 
+std::size_t Network::open_ends(HostId from, HostId to) const noexcept {
+  std::size_t count = 0;
+  for (const auto& [number, connection] : connections_) {
+    const auto& [near, far] = connection->ends;
+    const bool is_open = near.phase_ != End::Phase::failed && !near.closed_;
+    if (near.host_ == from && far.host_ == to && is_open) ++count;
+  }
+  return count;
+}
+
 std::size_t Network::open_ends(HostId host) const noexcept {
   std::size_t count = 0;
   for (const auto& [number, connection] : connections_) {

@@ -157,6 +157,8 @@ class Network {
   void crash(HostId host, Crash crash);
   void revive(HostId host);
 
+  // Ends of connections from here to there that have been made and are not closed here.
+  std::size_t open_ends(HostId from, HostId to) const noexcept;
   // Ends that this host's users have not closed.
   std::size_t open_ends(HostId host) const noexcept;
 

@@ -8,12 +8,6 @@
 
 namespace weir::sim {
 
-namespace {
-
-constexpr std::size_t kAttemptsMax = 3;
-
-}  // namespace
-
 TunnelRecord& TunnelLedger::begin() {
   Network& network = ledger_.network();
   Random& random = network.random();
@@ -37,7 +31,8 @@ void TunnelLedger::finish_whole(TunnelRecord& tunnel) {
   network.trace().line(network.now(), "tunnel {} is over", tunnel.id);
   ++whole_;
   const bool is_server_whole = tunnel.seen == 1 && tunnel.is_up_whole;
-  if (!is_server_whole && db_.count_bad(tunnel.began, tunnel.damaged_by) == 0) {
+  const bool may_fail = ledger_.is_scarce() || db_.count_bad(tunnel.began, tunnel.damaged_by) != 0;
+  if (!is_server_whole && !may_fail) {
     ledger_.violate(
         fmt::format("tunnel {} ended in order, but its server did not get all of it", tunnel.id));
   }
@@ -46,11 +41,11 @@ void TunnelLedger::finish_whole(TunnelRecord& tunnel) {
 void TunnelLedger::finish_broken(TunnelRecord& tunnel, bool is_explained) {
   Network& network = ledger_.network();
   network.trace().line(network.now(), "tunnel {} breaks", tunnel.id);
-  if (is_explained || ledger_.is_stopping()) return;
+  if (is_explained || ledger_.is_stopping() || ledger_.is_scarce()) return;
   const std::size_t bad = db_.count_bad(tunnel.began, tunnel.damaged_by);
   // Until a server's kernel has it, another one can take it; afterwards it hangs on that one.
   const bool may_hang_on_one = db_.count_unsteady(tunnel.began, tunnel.damaged_by) != 0;
-  const std::size_t enough = may_hang_on_one ? 1 : std::min(db_.size(), kAttemptsMax);
+  const std::size_t enough = may_hang_on_one ? 1 : std::min(db_.size(), attempts_max_);
   if (bad < enough) ledger_.violate(fmt::format("tunnel {} broke for no reason", tunnel.id));
 }
 

@@ -26,7 +26,8 @@ struct TunnelRecord {
 
 class TunnelLedger {
  public:
-  TunnelLedger(Ledger& ledger, const ServerGroup& db) noexcept : ledger_(ledger), db_(db) {}
+  TunnelLedger(Ledger& ledger, const ServerGroup& db, std::size_t attempts_max) noexcept
+      : ledger_(ledger), db_(db), attempts_max_(attempts_max) {}
 
   TunnelRecord& begin();
   TunnelRecord* find(std::uint64_t id) noexcept;
@@ -43,6 +44,7 @@ class TunnelLedger {
  private:
   Ledger& ledger_;
   const ServerGroup& db_;
+  std::size_t attempts_max_;
   std::deque<TunnelRecord> tunnels_;
   std::size_t whole_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/compile.h"
+#include "balance/pickers.h"
 #include "config/node.h"
 #include "proxy/http/exchange.h"
 #include "proxy/tcp/serve_tcp_connection.h"
@@ -30,10 +31,11 @@ proxy::ProxyWorker::Serve serve_of(const proxy::Listener& listener) {
 
 World::SimWorker::SimWorker(World& world, std::uint32_t index) {
   Random& random = world.network_.random();
-  auto buffers = std::make_unique<BufferPool>(std::size_t{64} << 20);
+  auto buffers = std::make_unique<BufferPool>(world.buffer_bytes_max_);
   const ReactorHabits calm{0, 0, 0, 0, 0};
   auto made = std::make_unique<SimReactor>(world.network_, world.weir_, *buffers, random.next(),
-                                           random.below(8) == 0 ? calm : ReactorHabits());
+                                           random.below(8) == 0 ? calm : ReactorHabits(),
+                                           world.descriptors_max_);
   reactor = made.get();
   worker = std::make_unique<Worker>(index, std::move(buffers), std::move(made), random.next());
   buffers_at_rest = worker->buffers().bytes_in_use();
@@ -51,12 +53,15 @@ World::World(std::uint64_t seed, Trace& trace)
       weir_(network_.add_host("weir")),
       web_(network_, weir_),
       db_(network_, weir_),
-      ledger_(network_, web_),
-      tunnels_(ledger_, db_),
+      attempts_max_(chance(500) ? 3 : 1 + network_.random().below(5)),
+      ledger_(network_, web_, attempts_max_),
+      tunnels_(ledger_, db_, attempts_max_),
       worker_count_(1 + network_.random().below(4)),
       web_count_(1 + network_.random().below(4)),
       db_count_(1 + network_.random().below(3)),
+      idle_max_(network_.random().below(20)),
       has_loss_(chance(300)) {
+  draw_limits();
   write_configuration();
   compile_configuration();
   make_servers();
@@ -68,32 +73,65 @@ Duration World::up_to(Duration most) noexcept {
   return Duration(network_.random().below(1000) * (most.count() / 1000));
 }
 
-void World::write_configuration() {
+// One world in four lacks something.
+void World::draw_limits() {
   Random& random = network_.random();
-  std::string& text = configuration_;
-  text = fmt::format("workers: {}\nlisteners:\n", worker_count_);
-  text += fmt::format(
+  switch (random.below(12)) {
+    case 0:
+      buffer_bytes_max_ = BufferPool::kLargest + (std::size_t{32} << (10 + random.below(5)));
+      ledger_.begin_scarcity();
+      break;
+    case 1:
+      descriptors_max_ = 6 + random.below(40);
+      ledger_.begin_scarcity();
+      break;
+    case 2:
+      connections_max_ = 1 + random.below(10);
+      ledger_.begin_scarcity();  // of room in the queues: clients give up connecting in the end
+      break;
+    default:
+      break;
+  }
+}
+
+void World::write_configuration() {
+  configuration_ = fmt::format("workers: {}\nlisteners:\n", worker_count_);
+  configuration_ += fmt::format(
       "  - name: web\n    address: 0.0.0.0:{}\n    backend: web\n"
       "    timeouts: {{ client_head: 5s, client_body: 5s, keep_alive: 10s }}\n"
       "  - name: mux\n    address: 0.0.0.0:{}\n    backend: web\n"
-      "    timeouts: {{ client_body: 5s }}\n"
+      "    timeouts: {{ client_body: 60s }}\n"
       "  - name: db\n    address: 0.0.0.0:{}\n    protocol: tcp\n    backend: db\n"
       "    timeouts: {{ tunnel_idle: 20s }}\n",
       kHttpPort, kMuxPort, kTcpPort);
-  text += fmt::format(
-      "backends:\n  - name: web\n"
+  configuration_ += "backends:\n" + web_backend() + db_backend();
+}
+
+// Hosts get their addresses in the order in which they are made, after Weir's.
+std::string World::web_backend() {
+  Random& random = network_.random();
+  const auto& picker = balance::kPickers[random.below(balance::kPickers.size())];
+  std::string text = fmt::format(
+      "  - name: web\n    balance: {}\n"
       "    timeouts: {{ connect: 2s, response_head: 5s, server_body: 5s }}\n"
+      "    retry: {{ attempts: {}, backoff: {}ms }}\n"
       "    pool: {{ idle_max: {}, idle_timeout: {}ms }}\n    servers:\n",
-      random.below(20), 1 + random.below(20'000));
+      picker.name, attempts_max_, random.below(50), idle_max_, 1 + random.below(20'000));
   for (std::size_t i = 0; i < web_count_; ++i) {
-    text += fmt::format("      - {{ name: w{}, address: 10.0.0.{}:{} }}\n", i, i + 2,
-                        HttpServer::kPort);
+    text += fmt::format("      - {{ name: w{}, address: 10.0.0.{}:{}, weight: {}, backup: {} }}\n",
+                        i, i + 2, HttpServer::kPort, 1 + random.below(5), chance(150));
   }
-  text += "  - name: db\n    servers:\n";
+  return text;
+}
+
+std::string World::db_backend() {
+  std::string text =
+      fmt::format("  - name: db\n    retry: {{ attempts: {} }}\n    servers:\n", attempts_max_);
   for (std::size_t i = 0; i < db_count_; ++i) {
     text += fmt::format("      - {{ name: d{}, address: 10.0.0.{}:{} }}\n", i, web_count_ + i + 2,
                         TcpServer::kPort);
   }
+  return text;
 }
 
 void World::compile_configuration() {
@@ -116,7 +154,6 @@ HostId World::add_server_host(ServerGroup& group, std::string name) {
   return host;
 }
 
-// Hosts get their addresses in this order, which the configuration names.
 void World::make_servers() {
   Random& random = network_.random();
   for (std::size_t i = 0; i < web_count_; ++i) {
@@ -238,21 +275,40 @@ void World::read_access_log(SimWorker& worker) {
   }
 }
 
-void World::check() noexcept {
+void World::check() {
   // A connection carries one exchange or tunnel at a time, but for the multiplexed ones, whose
   // streams have a socket of their own that is never connected.
   std::size_t carried = 0;
   for (const auto& worker : workers_) {
     carried += worker->proxy->connections_open() + worker->reactor->unconnected_sockets();
   }
+  const std::size_t leases = count_leases();
+  if (leases > carried) {
+    ledger_.violate(fmt::format("{} leases for {} exchanges and tunnels", leases, carried));
+  }
+  if (steps_ % 64 == 0) check_pools();
+}
+
+std::size_t World::count_leases() const noexcept {
   std::size_t leases = 0;
   for (const auto& backend : snapshot_->backends) {
     for (std::size_t i = 0; i < backend->size(); ++i) {
       leases += backend->server(balance::to_server(i)).leases();
     }
   }
-  if (leases > carried) {
-    ledger_.violate(fmt::format("{} leases for {} exchanges and tunnels", leases, carried));
+  return leases;
+}
+
+// Connections are in use or at rest, and only so many rest.
+void World::check_pools() {
+  const std::size_t idle_max = (idle_max_ + worker_count_ - 1) / worker_count_ * worker_count_;
+  const backend::Backend& web = *snapshot_->backends[0];
+  for (std::size_t i = 0; i < web_servers_.size(); ++i) {
+    const std::size_t open = network_.open_ends(weir_, web_servers_[i]->host());
+    const std::size_t leases = web.server(balance::to_server(i)).leases();
+    if (open <= leases + idle_max) continue;
+    ledger_.violate(fmt::format("{} connections to w{} with {} leases and room for {} at rest",
+                                open, i, leases, idle_max));
   }
 }
 
@@ -313,12 +369,8 @@ void World::check_end() {
       ledger_.violate(fmt::format("{} sockets are left open", sockets));
     }
   }
-  for (const auto& backend : snapshot_->backends) {
-    for (std::size_t i = 0; i < backend->size(); ++i) {
-      const auto& server = backend->server(balance::to_server(i));
-      if (server.leases() == 0) continue;
-      ledger_.violate(fmt::format("{} leases of {} are left", server.leases(), server.full_name()));
-    }
+  if (const std::size_t leases = count_leases(); leases != 0) {
+    ledger_.violate(fmt::format("{} leases of servers are left", leases));
   }
   if (ledger_.open_requests() != 0) ledger_.violate("requests are left without an end");
 }

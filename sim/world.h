@@ -47,7 +47,10 @@ class World {
 
   bool chance(std::uint32_t permille) noexcept { return network_.random().below(1000) < permille; }
   Duration up_to(Duration most) noexcept;
+  void draw_limits();
   void write_configuration();
+  std::string web_backend();
+  std::string db_backend();
   void compile_configuration();
   HostId add_server_host(ServerGroup& group, std::string name);
   HostId add_client_host(std::string name);
@@ -61,7 +64,9 @@ class World {
   bool run_while(bool (World::*goes_on)() const, TimePoint until);
   void turn(SimWorker& worker);
   void read_access_log(SimWorker& worker);
-  void check() noexcept;
+  void check();
+  std::size_t count_leases() const noexcept;
+  void check_pools();
   void check_end();
   bool is_busy() const;
   bool is_draining() const;
@@ -70,12 +75,18 @@ class World {
   HostId weir_;
   ServerGroup web_;
   ServerGroup db_;
+  std::uint32_t attempts_max_;
   Ledger ledger_;
   TunnelLedger tunnels_;
   std::string configuration_;
   std::uint32_t worker_count_;
   std::size_t web_count_;
   std::size_t db_count_;
+  std::uint32_t idle_max_;
+  // What each worker has.
+  std::size_t buffer_bytes_max_ = std::size_t{64} << 20;
+  std::size_t descriptors_max_ = SIZE_MAX;
+  std::uint32_t connections_max_ = 1000;
   std::shared_ptr<const proxy::Snapshot> snapshot_;
   std::unique_ptr<stats::Registry> registry_;
   std::vector<std::unique_ptr<HttpServer>> web_servers_;
