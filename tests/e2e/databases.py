@@ -2,16 +2,10 @@
 import os
 import shutil
 import signal
-import socket
 import tempfile
 from pathlib import Path
 
-from process import Process, as_user, run
-
-
-def _free_port():
-    with socket.create_server(("127.0.0.1", 0)) as chosen:
-        return chosen.getsockname()[1]
+from process import Process, as_user, free_port, run
 
 
 class Database:
@@ -25,7 +19,7 @@ class Database:
         # Not below pytest's folders, which nobody else may enter; short, for its unix socket.
         self.folder = Path(tempfile.mkdtemp(prefix=f"weir-{user}-"))
         self._process = None
-        self.port = _free_port()
+        self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         try:
             if self._user is not None:

@@ -4,7 +4,7 @@ import signal
 import socket
 from pathlib import Path
 
-from process import Process, wait_until
+from process import Process, free_port, wait_until
 
 _CONFIG = """
 {user} daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr warn;
@@ -36,8 +36,7 @@ class Nginx:
         (self.root / "put").mkdir(parents=True)
         self._folder.chmod(0o755)
         self.name = name
-        with socket.create_server(("127.0.0.1", 0)) as chosen:
-            self.port = chosen.getsockname()[1]
+        self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         path = self._folder / "nginx.conf"
         # Root's workers would be nobody's, who may not read the folders of a test.

@@ -1,8 +1,10 @@
 """Programs under test: started, watched line by line, and ended whatever happens."""
 import pwd
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -21,6 +23,25 @@ def wait_until(condition, what, seconds=DEADLINE_S):
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds} s: {what}")
         pause.wait(0.01)
+
+
+def free_port():
+    """For a server that has to be told its port: below those that the kernel gives to clients, or a
+    connection of another test might take it meanwhile."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if not _is_taken(probe, port):
+                return port
+
+
+def _is_taken(probe, port):
+    try:
+        probe.bind(("127.0.0.1", port))
+        return False
+    except OSError:
+        return True
 
 
 class Lines:

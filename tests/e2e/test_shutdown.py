@@ -204,11 +204,12 @@ def test_nothing_of_the_log_is_lost_at_the_end(start, nginx):
 
 
 def test_the_port_is_free_again_at_once(start, server):
-    weir = start(simple(server))
+    # An address of its own: at 127.0.0.1 another test may get that port meanwhile.
+    weir = start(simple(server, address="127.0.0.6:0"))
     with Client(weir.address()) as client:
         assert client.get().status == 200
         weir.stop()
     port = weir.address()[1]
-    again = start(config(listener(address=f"127.0.0.1:{port}"), backends=[backend(server)]))
+    again = start(config(listener(address=f"127.0.0.6:{port}"), backends=[backend(server)]))
     assert again.address() == weir.address()
     assert get(again).status == 200

@@ -223,9 +223,10 @@ def test_ports_are_mapped(start, script):
 def test_a_server_without_a_port_takes_the_listeners(start, serve, script, protocol):
     server = (serve("same", host="127.0.0.4") if protocol == "http"
               else script(naming("same"), host="127.0.0.4"))
-    weir = start(config(listener(address=f"127.0.0.1:{server.port}", protocol=protocol),
+    # An address of its own: at 127.0.0.1 another test may have got that port.
+    weir = start(config(listener(address=f"127.0.0.5:{server.port}", protocol=protocol),
                         backends=[backend("127.0.0.4")]))
-    assert weir.address() == ("127.0.0.1", server.port)
+    assert weir.address() == ("127.0.0.5", server.port)
     with Client(weir.address()) as client:
         if protocol == "http":
             client.request()
