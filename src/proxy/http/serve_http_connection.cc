@@ -85,7 +85,10 @@ Task<Next> serve_request(ClientConnection& connection, net::Http1ClientSide& cli
     client.finish_exchange();
     co_return Next::request;
   }
-  const bool may_have_more = !read || !client.is_body_read() || client.has_pipelined();
+  // Whoever was told of the end by this answer only may have sent its next request already.
+  const bool is_told_now = x.request.persistence == http::Persistence::keep_alive;
+  const bool may_have_more =
+      !read || !client.is_body_read() || client.has_pipelined() || is_told_now;
   co_return answered&& may_have_more ? Next::linger : Next::close;
 }
 
@@ -95,7 +98,9 @@ Task<void> serve_requests(ClientConnection& connection) {
   net::Http1ClientSide client(worker, connection.stream, listener.head_limits);
   Duration wait = listener.timeouts.client_head;
   for (std::uint64_t requests = 1;; ++requests) {
-    if (connection.worker.is_draining() && !client.has_pipelined() && requests > 1) co_return;
+    if (connection.worker.is_draining() && !client.has_pipelined() && requests > 1) {
+      co_return co_await net::linger(worker, connection.stream);
+    }
     // Whoever has just connected is about to ask: that is not idling.
     if (requests > 1) connection.phase = ClientConnection::Phase::idle;
     if (!co_await client.request_begun(worker.now() + wait)) co_return;
