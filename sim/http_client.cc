@@ -71,6 +71,7 @@ void HttpClient::add_request() {
     }
     out_ += "0\r\n\r\n";
   }
+  if (awaited_.size() > 1) bytes_behind_ += bytes;
 }
 
 // What may be asked for now.
@@ -209,6 +210,7 @@ void HttpClient::on_answer_end() {
   if (awaited_.empty()) return;
   RequestRecord& request = ledger_.of(awaited_.front());
   awaited_.pop_front();
+  if (awaited_.size() <= 1) bytes_behind_ = 0;
   Outcome outcome{.kind = Outcome::Kind::answered, .status = head.status()};
   if (head.find("X-Id").empty()) {
     outcome.kind = Outcome::Kind::refused;
@@ -228,12 +230,16 @@ void HttpClient::finish_all(Outcome::Kind kind) {
   // The reset for one broken answer takes with it what is unread of those before.
   const bool is_any_damaged = std::ranges::any_of(
       awaited_, [this](std::uint64_t id) { return ledger_.of(id).is_response_damaged; });
+  // Of what comes behind the last answer Weir reads so much, lest a reset destroys that answer.
+  constexpr std::size_t kLingeringBytesMax = 64 * 1024;
+  const bool is_too_much = bytes_behind_ > kLingeringBytesMax;
   bool is_first = true;
   for (const std::uint64_t id : awaited_) {
     Outcome outcome{.kind = kind};
     outcome.has_begun = is_first && reader_.has_head();
     // Behind the last answer of a connection, requests are not looked at any more.
-    outcome.is_explained = is_last_answer_ || is_any_damaged || is_disturbed() || !is_first;
+    outcome.is_explained =
+        is_last_answer_ || is_any_damaged || is_too_much || is_disturbed() || !is_first;
     is_first = false;
     ledger_.finish(ledger_.of(id), outcome);
   }

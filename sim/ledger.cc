@@ -47,7 +47,7 @@ void Ledger::damage(std::uint64_t id, std::size_t server, bool has_response_begu
 // Whether the servers explain that the request got no answer of any of them.
 bool Ledger::is_failure_explained(const RequestRecord& request,
                                   std::string_view reason) const noexcept {
-  if (is_scarce_) return true;
+  if (is_cutting_ || is_scarce_) return true;
   const std::size_t bad = count_bad(request);
   const std::size_t idle_closes = web_.count_idle_closes(request.began);
   // Each bad server and each connection that died in the pool may have cost an attempt.
@@ -67,7 +67,9 @@ void Ledger::judge_refusal(const RequestRecord& request, const Outcome& outcome)
 }
 
 void Ledger::judge_break(const RequestRecord& request, const Outcome& outcome) {
-  if (outcome.is_explained || is_stopping_ || is_scarce_) return;
+  if (outcome.is_explained || is_cutting_ || is_scarce_) return;
+  // Sent into the end of a connection at rest; what a server has is carried to its end.
+  if (is_stopping_ && request.seen == 0) return;
   // The reset that says so may overtake what had come of the answer.
   if (request.is_response_damaged || (request.seen != 0 && count_bad(request) != 0)) return;
   violate(fmt::format("the connection of {} {} ended {} for no reason", request.method, request.id,

@@ -54,9 +54,12 @@ class Ledger {
   const std::string& violation() const noexcept { return violation_; }
   void violate(std::string text);
 
-  // Weir is stopping: connections may end at any time.
+  // Weir is stopping: it takes no new connection, and ends those at rest.
   void begin_stopping() noexcept { is_stopping_ = true; }
   bool is_stopping() const noexcept { return is_stopping_; }
+  // It ends whatever is left.
+  void begin_cutting() noexcept { is_cutting_ = true; }
+  bool is_cutting() const noexcept { return is_cutting_; }
   // Weir has less than it needs: anything may be refused or broken, though nothing be mixed up.
   void begin_scarcity() noexcept { is_scarce_ = true; }
   bool is_scarce() const noexcept { return is_scarce_; }
@@ -89,6 +92,7 @@ class Ledger {
   std::string violation_;
   std::size_t attempts_max_;
   bool is_stopping_ = false;
+  bool is_cutting_ = false;
   bool is_scarce_ = false;
   std::size_t open_ = 0;
   std::size_t answered_ = 0;

@@ -31,7 +31,8 @@ void TunnelLedger::finish_whole(TunnelRecord& tunnel) {
   network.trace().line(network.now(), "tunnel {} is over", tunnel.id);
   ++whole_;
   const bool is_server_whole = tunnel.seen == 1 && tunnel.is_up_whole;
-  const bool may_fail = ledger_.is_scarce() || db_.count_bad(tunnel.began, tunnel.damaged_by) != 0;
+  const bool may_fail = ledger_.is_cutting() || ledger_.is_scarce() ||
+                        db_.count_bad(tunnel.began, tunnel.damaged_by) != 0;
   if (!is_server_whole && !may_fail) {
     ledger_.violate(
         fmt::format("tunnel {} ended in order, but its server did not get all of it", tunnel.id));
@@ -41,7 +42,8 @@ void TunnelLedger::finish_whole(TunnelRecord& tunnel) {
 void TunnelLedger::finish_broken(TunnelRecord& tunnel, bool is_explained) {
   Network& network = ledger_.network();
   network.trace().line(network.now(), "tunnel {} breaks", tunnel.id);
-  if (is_explained || ledger_.is_stopping() || ledger_.is_scarce()) return;
+  if (is_explained || ledger_.is_cutting() || ledger_.is_scarce()) return;
+  if (ledger_.is_stopping() && tunnel.seen == 0) return;
   const std::size_t bad = db_.count_bad(tunnel.began, tunnel.damaged_by);
   // Until a server's kernel has it, another one can take it; afterwards it hangs on that one.
   const bool may_hang_on_one = db_.count_unsteady(tunnel.began, tunnel.damaged_by) != 0;

@@ -19,7 +19,8 @@ constexpr std::uint16_t kHttpPort = 80;
 constexpr std::uint16_t kMuxPort = 81;
 constexpr std::uint16_t kTcpPort = 5000;
 constexpr Duration kBusyMax = 5min;
-constexpr Duration kDrainMax = 60s;
+constexpr Duration kDrainMax = 10s;
+constexpr Duration kCutMax = 5s;
 
 proxy::ProxyWorker::Serve serve_of(const proxy::Listener& listener) {
   if (listener.name == "mux") return &serve_mux_connection;
@@ -138,7 +139,7 @@ void World::compile_configuration() {
   config::Problems problems;
   const config::Document document = config::parse_document("simulation", configuration_, problems);
   const app::Settings settings = app::load_settings(document, problems);
-  if (problems.has_errors()) ledger_.violate(config::print(problems, document));
+  if (problems.has_errors()) fail(config::print(problems, document));
   registry_ = std::make_unique<stats::Registry>(worker_count_);
   proxy::Snapshot snapshot = app::compile(settings, *registry_);
   for (const auto& listener : snapshot.listeners) listener->access_log_index = 0;
@@ -236,12 +237,14 @@ void World::step() {
   ++steps_;
   TimePoint time = network_.next_event();
   for (const auto& worker : workers_) {
+    if (worker->proxy == nullptr) continue;
     time = std::min(time, std::max(worker->reactor->due(), worker->free_at));
   }
-  if (time == kNever) return ledger_.violate("nothing will ever happen any more");
+  if (time == kNever) return fail("nothing will ever happen any more");
   if (time > network_.now()) network_.advance(time);
   std::vector<SimWorker*> due;
   for (const auto& worker : workers_) {
+    if (worker->proxy == nullptr) continue;
     const bool is_due = std::max(worker->reactor->due(), worker->free_at) <= network_.now();
     if (is_due) due.push_back(worker.get());
   }
@@ -261,6 +264,7 @@ void World::turn(SimWorker& worker) {
   worker.free_at = network_.now() + Duration(1000 + network_.random().below(20'000));
   if (chance(2)) worker.free_at += up_to(20ms);  // another process had the core
   read_access_log(worker);
+  if (worker.proxy->is_drained()) retire(worker);
 }
 
 void World::read_access_log(SimWorker& worker) {
@@ -280,11 +284,12 @@ void World::check() {
   // streams have a socket of their own that is never connected.
   std::size_t carried = 0;
   for (const auto& worker : workers_) {
+    if (worker->proxy == nullptr) continue;
     carried += worker->proxy->connections_open() + worker->reactor->unconnected_sockets();
   }
   const std::size_t leases = count_leases();
   if (leases > carried) {
-    ledger_.violate(fmt::format("{} leases for {} exchanges and tunnels", leases, carried));
+    fail(fmt::format("{} leases for {} exchanges and tunnels", leases, carried));
   }
   if (steps_ % 64 == 0) check_pools();
 }
@@ -307,8 +312,8 @@ void World::check_pools() {
     const std::size_t open = network_.open_ends(weir_, web_servers_[i]->host());
     const std::size_t leases = web.server(balance::to_server(i)).leases();
     if (open <= leases + idle_max) continue;
-    ledger_.violate(fmt::format("{} connections to w{} with {} leases and room for {} at rest",
-                                open, i, leases, idle_max));
+    fail(fmt::format("{} connections to w{} with {} leases and room for {} at rest", open, i,
+                     leases, idle_max));
   }
 }
 
@@ -321,58 +326,64 @@ bool World::is_busy() const {
 }
 
 bool World::is_draining() const {
-  return !std::ranges::all_of(workers_,
-                              [](const auto& worker) { return worker->proxy->is_drained(); });
+  return std::ranges::any_of(workers_, [](const auto& worker) { return worker->proxy != nullptr; });
 }
 
-// False: it went on for too long, or something is wrong.
-bool World::run_while(bool (World::*goes_on)() const, TimePoint until) {
-  while ((this->*goes_on)()) {
-    if (!ledger_.violation().empty() || steps_ >= steps_max_ || network_.now() > until) {
-      return false;
-    }
-    step();
-  }
-  return ledger_.violation().empty();
+// To its end, until that time, or until something is wrong.
+void World::run_while(bool (World::*goes_on)() const, TimePoint until) {
+  while ((this->*goes_on)() && may_go_on() && network_.now() <= until) step();
 }
 
 std::string World::run(std::uint64_t steps_max) {
   steps_max_ = steps_max;
-  const bool all_served = run_while(&World::is_busy, network_.now() + kBusyMax);
-  if (steps_ >= steps_max_) return ledger_.violation();
-  if (!all_served) {
-    ledger_.violate("clients still wait for something");
-    return ledger_.violation();
+  const bool stops_early = chance(300);
+  run_while(&World::is_busy, network_.now() + (stops_early ? up_to(10s) : kBusyMax));
+  if (is_busy() && !stops_early) fail("clients still wait for something");
+  if (!may_go_on()) return ledger_.violation();
+  stop();
+  run_while(&World::is_busy, network_.now() + kBusyMax);
+  if (is_busy()) fail("clients still wait for something that is gone");
+  if (!may_go_on()) return ledger_.violation();
+  if (const std::size_t leases = count_leases(); leases != 0) {
+    fail(fmt::format("{} leases of servers are left", leases));
   }
-  ledger_.begin_stopping();
-  for (auto& worker : workers_) {
-    worker->proxy->drain();
-    worker->reactor->wake();
-  }
-  if (!run_while(&World::is_draining, network_.now() + kDrainMax)) {
-    ledger_.violate("the drain does not end");
-  } else {
-    check_end();
-  }
+  if (ledger_.open_requests() != 0) fail("requests are left without an end");
   return ledger_.violation();
 }
 
-void World::check_end() {
-  for (auto& worker : workers_) {
-    worker->proxy.reset();
-    const std::size_t bytes = worker->worker->buffers().bytes_in_use();
-    if (bytes != worker->buffers_at_rest) {
-      ledger_.violate(fmt::format("{} bytes of buffers are left, {} at the start", bytes,
-                                  worker->buffers_at_rest));
-    }
-    if (const std::size_t sockets = worker->reactor->open_sockets(); sockets != 0) {
-      ledger_.violate(fmt::format("{} sockets are left open", sockets));
-    }
+// As the process does on SIGTERM: a drain, and after a while the end of what is left.
+void World::stop() {
+  network_.trace().line(network_.now(), "weir drains");
+  ledger_.begin_stopping();
+  for (const auto& worker : workers_) {
+    worker->proxy->drain();
+    worker->reactor->wake();
   }
-  if (const std::size_t leases = count_leases(); leases != 0) {
-    ledger_.violate(fmt::format("{} leases of servers are left", leases));
+  run_while(&World::is_draining, network_.now() + kDrainMax);
+  if (!may_go_on() || !is_draining()) return;
+  network_.trace().line(network_.now(), "weir ends what is left");
+  ledger_.begin_cutting();
+  for (const auto& worker : workers_) {
+    if (worker->proxy == nullptr) continue;
+    worker->proxy->abort_all();
+    worker->reactor->wake();
   }
-  if (ledger_.open_requests() != 0) ledger_.violate("requests are left without an end");
+  run_while(&World::is_draining, network_.now() + kCutMax);
+  if (is_draining()) fail("what is cut does not end");
+}
+
+// What a worker's thread does when its last connection has ended; nothing may be left.
+void World::retire(SimWorker& worker) {
+  worker.proxy.reset();
+  const std::size_t bytes = worker.worker->buffers().bytes_in_use();
+  if (bytes != worker.buffers_at_rest) {
+    fail(fmt::format("{} bytes of buffers are left, {} at the start", bytes,
+                     worker.buffers_at_rest));
+  }
+  // The reactor forgets what was closed at the end of a turn.
+  if (const std::size_t sockets = worker.reactor->open_sockets(); sockets != 0) {
+    fail(fmt::format("{} sockets are left open", sockets));
+  }
 }
 
 }  // namespace weir::sim

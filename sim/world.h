@@ -61,13 +61,16 @@ class World {
   void plan_mux_clients(Duration span);
   void plan_tcp_clients(Duration span);
   void step();
-  bool run_while(bool (World::*goes_on)() const, TimePoint until);
+  void run_while(bool (World::*goes_on)() const, TimePoint until);
+  void fail(std::string what) { ledger_.violate(std::move(what)); }
+  bool may_go_on() const noexcept { return ledger_.violation().empty() && steps_ < steps_max_; }
+  void stop();
+  void retire(SimWorker& worker);
   void turn(SimWorker& worker);
   void read_access_log(SimWorker& worker);
   void check();
   std::size_t count_leases() const noexcept;
   void check_pools();
-  void check_end();
   bool is_busy() const;
   bool is_draining() const;
 
