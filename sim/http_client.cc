@@ -51,7 +51,8 @@ void HttpClient::add_request() {
   const std::string_view method = kMethods[random.below(kMethods.size())];
   const bool has_body = method == "POST" || method == "PUT";
   const bool is_small = manner_ == ClientManner::dripping || chance(600);
-  const std::size_t bytes = has_body ? random.below(is_small ? 300 : 60'000) : 0;
+  const bool is_empty = !has_body || chance(100);
+  const std::size_t bytes = is_empty ? 0 : random.below(is_small ? 300 : 60'000);
   const RequestRecord& request = ledger_.begin(method, has_body);
   --requests_left_;
   awaited_.push_back(request.id);
