@@ -52,16 +52,16 @@ std::span<const AdminApi::Route> AdminApi::routes() noexcept {
   return kRoutes;
 }
 
-Task<HttpAnswer> AdminApi::answer(const http::RequestHead& request) {
-  const auto route = std::ranges::find(routes(), request.path, &Route::path);
+Task<HttpAnswer> AdminApi::answer(const HttpRequest& request) {
+  const auto route = std::ranges::find(routes(), request.head.path, &Route::path);
   if (route == routes().end()) {
-    HttpAnswer unknown = text(404, fmt::format("no {} here; there is:", request.path));
+    HttpAnswer unknown = text(404, fmt::format("no {} here; there is:", request.head.path));
     for (const Route& known : routes()) unknown.body.append(known.path).append("\n");
     co_return unknown;
   }
-  if (request.method != http::Method::get && request.method != http::Method::head) {
-    HttpAnswer refused = text(405, fmt::format("{} takes GET and HEAD", request.path));
-    refused.allow = "GET, HEAD";
+  if (request.head.method != http::Method::get && request.head.method != http::Method::head) {
+    HttpAnswer refused = text(405, fmt::format("{} takes GET and HEAD", request.head.path));
+    refused.fields.push_back({"Allow", "GET, HEAD"});
     co_return refused;
   }
   co_return co_await (this->*route->answer)();

@@ -37,7 +37,7 @@ class AdminApi final : public HttpHandler {
   AdminApi(Worker& control, Jobs& jobs, const ProcessView& process) noexcept
       : control_(control), jobs_(jobs), process_(process) {}
 
-  Task<HttpAnswer> answer(const http::RequestHead& request) override;
+  Task<HttpAnswer> answer(const HttpRequest& request) override;
 
  private:
   struct Route;

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "net/http/http1_stream.h"
 #include "net/linger.h"
+#include "net/listening_socket.h"
 #include "net/socket_stream.h"
 #include "protocol/http/date.h"
 #include "protocol/http1/rule.h"
@@ -55,8 +56,9 @@ class HttpService::Connection : public Link {
  private:
   enum class Next : std::uint8_t { request, linger, close };
   Task<Next> serve_request();
-  Task<Result<void>> receive(http::RequestHead& request, Arena& arena);
-  Task<Result<void>> drop_body(const http::BodyLength& body);
+  Task<Result<void>> receive(http::RequestHead& head, std::string& body, Arena& arena);
+  Task<Result<void>> send_continue();
+  Task<Result<void>> receive_body(std::string& body);
   Task<Result<void>> send(const HttpAnswer& answer, http::Method method);
 
   HttpService& service_;
@@ -87,16 +89,18 @@ Task<void> HttpService::Connection::serve() {
 
 Task<HttpService::Connection::Next> HttpService::Connection::serve_request() {
   Arena arena(worker_.buffers());
-  http::RequestHead request;
-  const Result<void> received = co_await receive(request, arena);
+  http::RequestHead head;
+  std::string body;
+  const Result<void> received = co_await receive(head, body, arena);
   HttpAnswer answer;
   if (received) {
+    const HttpRequest request{.head = head, .body = body};
     answer = co_await service_.handler_.answer(request);
   } else {
     if (row_of(received.error().kind).http_status == 0) co_return Next::close;
     answer = answer_to(received.error());
   }
-  const http::Method method = received ? request.method : http::Method::get;
+  const http::Method method = received ? head.method : http::Method::get;
   if (!co_await send(answer, method)) co_return Next::close;
   if (received && http_.is_reusable() && !service_.stopping_) {
     http_.finish_exchange();
@@ -106,19 +110,31 @@ Task<HttpService::Connection::Next> HttpService::Connection::serve_request() {
   co_return may_have_more ? Next::linger : Next::close;
 }
 
-Task<Result<void>> HttpService::Connection::receive(http::RequestHead& request, Arena& arena) {
-  WEIR_CO_TRY(co_await http_.read_head(request, arena, worker_.now() + kHeadTimeout));
-  // Whoever waits for 100 is answered instead (RFC 9110 10.1.1).
-  if (request.fields.find(http::FieldId::expect) != nullptr) co_return Result<void>();
-  co_return co_await drop_body(request.body);
-}
-
-Task<Result<void>> HttpService::Connection::drop_body(const http::BodyLength& body) {
-  if (body.framing == http::Framing::length && body.bytes > kBodyBytesMax) {
+Task<Result<void>> HttpService::Connection::receive(http::RequestHead& head, std::string& body,
+                                                    Arena& arena) {
+  WEIR_CO_TRY(co_await http_.read_head(head, arena, worker_.now() + kHeadTimeout));
+  if (http_.is_body_read()) co_return Result<void>();
+  if (head.body.framing == http::Framing::length && head.body.bytes > kBodyBytesMax) {
     co_return fail(ErrorKind::body_too_large, Side::client);
   }
+  const http::Field* expect = head.fields.find(http::FieldId::expect);
+  if (expect != nullptr && head.version == http::Version::http_1_1 &&
+      http::equals_ignoring_case(expect->value, "100-continue")) {
+    WEIR_CO_TRY(co_await send_continue());
+  }
+  co_return co_await receive_body(body);
+}
+
+Task<Result<void>> HttpService::Connection::send_continue() {
+  http::ResponseHead head;
+  head.status = 100;
+  head.reason = http::reason_phrase(head.status);
+  co_return co_await http_.write_head(head, net::BodyFollows::no, worker_.now() + kAnswerTimeout);
+}
+
+Task<Result<void>> HttpService::Connection::receive_body(std::string& body) {
   const TimePoint deadline = worker_.now() + kBodyTimeout;
-  for (std::size_t dropped = 0; !http_.is_body_read();) {
+  while (!http_.is_body_read()) {
     const net::BodyRead read = http_.try_read_body(worker_.shared_buffer());
     switch (read.status) {
       case net::BodyRead::Status::failed:
@@ -130,8 +146,10 @@ Task<Result<void>> HttpService::Connection::drop_body(const http::BodyLength& bo
         co_return fail(ErrorKind::client_body_timeout, Side::client);
       }
       case net::BodyRead::Status::data:
-        dropped += read.data.size();
-        if (dropped > kBodyBytesMax) co_return fail(ErrorKind::body_too_large, Side::client);
+        if (body.size() + read.data.size() > kBodyBytesMax) {
+          co_return fail(ErrorKind::body_too_large, Side::client);
+        }
+        body.append(read.data);
     }
   }
   co_return Result<void>();
@@ -140,7 +158,7 @@ Task<Result<void>> HttpService::Connection::drop_body(const http::BodyLength& bo
 Task<Result<void>> HttpService::Connection::send(const HttpAnswer& answer, http::Method method) {
   std::array<char, http::kDateBytes> date_space;
   const std::string_view date = http::write_date(worker_.reactor().wall_now(), date_space);
-  std::array<http::Field, 4> fields;
+  std::array<http::Field, 3 + kAnswerFieldsMax> fields;
   http::ResponseHead head;
   head.status = answer.status;
   head.reason = http::reason_phrase(answer.status);
@@ -154,7 +172,7 @@ Task<Result<void>> HttpService::Connection::send(const HttpAnswer& answer, http:
   add("Date", date);
   add("Content-Type", answer.content_type);
   add("Cache-Control", "no-store");
-  if (!answer.allow.empty()) add("Allow", answer.allow);
+  for (const HttpAnswer::Field& field : answer.fields) add(field.name, field.value);
   if (!http_.is_body_read() || service_.stopping_) head.persistence = http::Persistence::close;
 
   const TimePoint deadline = worker_.now() + kAnswerTimeout;
@@ -185,8 +203,14 @@ HttpService::Retry::Retry(HttpService& owner) noexcept
     : Timer([](Timer& self) noexcept { static_cast<Retry&>(self).service.on_room(); }),
       service(owner) {}
 
+HttpService::Close::Close(HttpService& owner) noexcept
+    : Deferred([](Deferred& self) noexcept {
+        static_cast<Close&>(self).service.close_when_queue_is_empty();
+      }),
+      service(owner) {}
+
 HttpService::HttpService(Worker& worker, HttpHandler& handler) noexcept
-    : worker_(worker), handler_(handler), accept_(*this), retry_(*this) {}
+    : worker_(worker), handler_(handler), accept_(*this), retry_(*this), close_(*this) {}
 
 HttpService::~HttpService() { WEIR_ASSERT(is_stopped()); }
 
@@ -202,6 +226,7 @@ void HttpService::start_accepting() noexcept {
 }
 
 void HttpService::on_accepted(Fd connection) noexcept {
+  accepted_this_turn_ = true;
   scope_.spawn(&serve_connection, std::ref(*this),
                std::ref(worker_.reactor().adopt(std::move(connection))));
   if (scope_.running() >= kConnectionsMax) worker_.reactor().cancel(*socket_, accept_);
@@ -228,18 +253,34 @@ Task<void> HttpService::serve_connection(HttpService& service, Socket& socket) {
 void HttpService::stop() noexcept {
   if (stopping_) return;
   stopping_ = true;
-  retry_.disarm();
   if (socket_ != nullptr) {
-    if (accept_.is_pending()) worker_.reactor().cancel(*socket_, accept_);
-    worker_.reactor().close(*std::exchange(socket_, nullptr));
+    accepted_this_turn_ = true;
+    net::hold_off_new_connections(socket_->fd());
+    worker_.defer(close_);
   }
   open_.for_each([](Connection& connection) {
     if (connection.is_idle()) connection.abort();
   });
 }
 
+// A whole turn of the reactor lies between two calls, and a listening socket with a queue is
+// reported in it. Whom there is no room for is reset.
+void HttpService::close_when_queue_is_empty() noexcept {
+  if (!accepted_this_turn_ || !accept_.is_pending()) return close_listening_socket();
+  accepted_this_turn_ = false;
+  worker_.defer(close_);
+}
+
+void HttpService::close_listening_socket() noexcept {
+  close_.unlink();
+  retry_.disarm();
+  if (accept_.is_pending()) worker_.reactor().cancel(*socket_, accept_);
+  worker_.reactor().close(*std::exchange(socket_, nullptr));
+}
+
 void HttpService::abort() noexcept {
   stop();
+  if (socket_ != nullptr) close_listening_socket();
   open_.for_each([](Connection& connection) { connection.abort(); });
 }
 

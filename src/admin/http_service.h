@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "protocol/http/message.h"
 #include "runtime/scope.h"
@@ -12,18 +14,28 @@
 
 namespace weir::admin {
 
+struct HttpRequest {
+  const http::RequestHead& head;
+  std::string_view body;  // all of it
+};
+
 struct HttpAnswer {
+  struct Field {
+    std::string_view name;  // a literal
+    std::string value;      // without control characters
+  };
+
   std::uint16_t status = 200;  // one that has a body: neither 1xx, 204 nor 304
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
-  std::string allow;  // for 405: the methods there are
+  std::vector<Field> fields;  // at most HttpService::kAnswerFieldsMax more, as Allow
 };
 
 class HttpHandler {
  public:
-  // The request's body has been read and dropped. The head lives as long as the task. An answer to
-  // HEAD has the body that GET would get; it is not sent. The service's worker.
-  virtual Task<HttpAnswer> answer(const http::RequestHead& request) = 0;
+  // The request lives as long as the task. An answer to HEAD has the body that GET would get; it is
+  // not sent. The service's worker.
+  virtual Task<HttpAnswer> answer(const HttpRequest& request) = 0;
 
  protected:
   ~HttpHandler() = default;
@@ -37,6 +49,7 @@ class HttpService {
   static constexpr std::size_t kHeadBytesMax = std::size_t{16} << 10;
   // A larger body is answered with 413.
   static constexpr std::size_t kBodyBytesMax = std::size_t{1} << 20;
+  static constexpr std::size_t kAnswerFieldsMax = 4;
 
   // Both must outlive the service.
   HttpService(Worker& worker, HttpHandler& handler) noexcept;
@@ -45,9 +58,10 @@ class HttpService {
 
   // Accepts on a listening socket of the worker's reactor and takes it over. Once.
   void listen(Socket& socket) noexcept;
-  // Stops accepting, ends idle connections, and has the others end after their answer.
+  // Ends idle connections, has the others end after their answer, and accepts no more once what is
+  // queued in the kernel has been accepted: a close would reset it.
   void stop() noexcept;
-  // Stops, and ends every connection that does not wait for the handler; those when it has
+  // Stops at once, and ends every connection that does not wait for the handler; those when it has
   // answered.
   void abort() noexcept;
   // No connection and no listening socket is left.
@@ -63,18 +77,26 @@ class HttpService {
     explicit Retry(HttpService& owner) noexcept;
     HttpService& service;
   };
+  struct Close : Deferred {
+    explicit Close(HttpService& owner) noexcept;
+    HttpService& service;
+  };
   static Task<void> serve_connection(HttpService& service, Socket& socket);
   void on_accepted(Fd connection) noexcept;
   void on_accept_end(int os_error) noexcept;
   void start_accepting() noexcept;
   void on_room() noexcept;
+  void close_when_queue_is_empty() noexcept;
+  void close_listening_socket() noexcept;
 
   Worker& worker_;
   HttpHandler& handler_;
   Socket* socket_ = nullptr;
   Accept accept_;
   Retry retry_;
+  Close close_;
   bool stopping_ = false;
+  bool accepted_this_turn_ = false;
   IntrusiveList<Connection> open_;
   Scope scope_;
 };

@@ -12,15 +12,22 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kBigBytes = 10'000'000;
 
-// Says what it was asked; /big is large, /wait waits for release().
+// Says what it was asked; /body is the request's, /created says where, /big is large, /wait waits
+// for release().
 class EchoHandler final : public HttpHandler {
  public:
-  Task<HttpAnswer> answer(const http::RequestHead& request) override {
+  Task<HttpAnswer> answer(const HttpRequest& request) override {
     ++requests;
     HttpAnswer answer;
-    answer.body = std::string(request.method_text) + " " + std::string(request.target) + "\n";
-    if (request.path == "/big") answer.body = std::string(kBigBytes - 1, 'b') + "\n";
-    if (request.path == "/wait") {
+    const http::RequestHead& head = request.head;
+    answer.body = std::string(head.method_text) + " " + std::string(head.target) + "\n";
+    if (head.path == "/body") answer.body = std::string(request.body) + "\n";
+    if (head.path == "/created") {
+      answer.status = 201;
+      answer.fields.push_back({"Location", "/a"});
+    }
+    if (head.path == "/big") answer.body = std::string(kBigBytes - 1, 'b') + "\n";
+    if (head.path == "/wait") {
       waiting = true;
       co_await Gate{*this};
     }
@@ -137,15 +144,23 @@ TEST_F(HttpServiceTest, RefusesAHeadThatIsTooLarge) {
   EXPECT_EQ(handler_.requests, 0);
 }
 
-TEST_F(HttpServiceTest, DropsTheBodiesOfRequests) {
+TEST_F(HttpServiceTest, HandsTheBodyToTheHandler) {
   Client client(*this);
-  client.send("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n" +
-              std::string(1048576, 'b'));
-  EXPECT_EQ(body_of(client.read_until("POST /a\n")), "POST /a\n");
+  const std::string body = std::string(1048575, 'b') + "e";
+  client.send("POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n" + body);
+  EXPECT_EQ(body_of(client.read_until("e\n")), body + "\n");
   client.send(
-      "POST /b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-      "3\r\nabc\r\n0\r\n\r\nGET /c HTTP/1.1\r\nHost: x\r\n\r\n");
-  EXPECT_NE(client.read_until("GET /c\n").find("POST /b\n"), std::string::npos);
+      "POST /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\nGET /c HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_NE(client.read_until("GET /c\n").find("\r\n\r\nabcde\n"), std::string::npos);
+}
+
+TEST_F(HttpServiceTest, SendsTheFieldsOfTheAnswer) {
+  Client client(*this);
+  client.send("POST /created HTTP/1.1\r\nHost: x\r\n\r\n");
+  const std::string answer = client.read_until("/created\n");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 201 Created\r\n")) << answer;
+  EXPECT_NE(answer.find("\r\nLocation: /a\r\n"), std::string::npos) << answer;
 }
 
 TEST_F(HttpServiceTest, RefusesALargeBodyBeforeItHasCome) {
@@ -163,12 +178,19 @@ TEST_F(HttpServiceTest, RefusesABodyThatTurnsOutToBeLarge) {
   EXPECT_EQ(handler_.requests, 0);
 }
 
-TEST_F(HttpServiceTest, AnswersWhoWaitsToSendABody) {
+TEST_F(HttpServiceTest, TellsWhoWaitsToSendABodyToGoOn) {
   Client client(*this);
-  client.send("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n");
-  const std::string answer = client.read_to_end();
-  EXPECT_NE(answer.find("Connection: close\r\n"), std::string::npos);
-  EXPECT_EQ(body_of(answer), "PUT /a\n");
+  client.send("PUT /body HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-Continue\r\n\r\n");
+  EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("abc");
+  EXPECT_EQ(body_of(client.read_until("\n")), "abc\n");
+}
+
+TEST_F(HttpServiceTest, DoesNotAskForABodyThatItWouldRefuse) {
+  Client client(*this);
+  client.send(
+      "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_TRUE(client.read_to_end().starts_with("HTTP/1.1 413 "));
 }
 
 TEST_F(HttpServiceTest, SendsALargeAnswerAsFastAsItIsRead) {
@@ -212,6 +234,16 @@ TEST_F(HttpServiceTest, FinishesAnswersWhenItStops) {
   EXPECT_TRUE(turn_until([&] { return service_.is_stopped(); }));
 }
 
+TEST_F(HttpServiceTest, AnswersWhoWasQueuedWhenItStops) {
+  std::deque<Client> clients;
+  for (int i = 0; i < 100; ++i) {
+    clients.emplace_back(*this).send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  service_.stop();
+  for (Client& client : clients) EXPECT_EQ(body_of(client.read_to_end()), "GET /a\n");
+  EXPECT_TRUE(turn_until([&] { return service_.is_stopped(); }));
+}
+
 TEST_F(HttpServiceTest, AbortEndsWhatStopWaitsFor) {
   Client half(*this);
   half.send("GET / HT");
@@ -223,6 +255,14 @@ TEST_F(HttpServiceTest, AbortEndsWhatStopWaitsFor) {
   EXPECT_FALSE(service_.is_stopped());
   service_.abort();
   EXPECT_TRUE(turn_until([&] { return service_.is_stopped(); }));
+}
+
+TEST_F(HttpServiceTest, AbortWaitsForNobodyInTheQueue) {
+  Client queued(*this);
+  service_.stop();
+  service_.abort();
+  EXPECT_TRUE(service_.is_stopped());
+  EXPECT_TRUE(turn_until([&] { return queued.is_over(); }));
 }
 
 TEST_F(HttpServiceTest, AClientThatGoesAwayIsForgotten) {

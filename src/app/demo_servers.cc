@@ -11,12 +11,13 @@ constexpr std::size_t kBufferBytesMax = std::size_t{16} << 20;
 
 }  // namespace
 
-Task<admin::HttpAnswer> DemoServers::Greeter::answer(const http::RequestHead& request) {
+Task<admin::HttpAnswer> DemoServers::Greeter::answer(const admin::HttpRequest& request) {
   admin::HttpAnswer answer;
-  if (request.path == "/health") {
+  if (request.head.path == "/health") {
     answer.body = "ok\n";
   } else {
-    answer.body = fmt::format("Hello from {}: {} {}\n", name_, request.method_text, request.target);
+    answer.body =
+        fmt::format("Hello from {}: {} {}\n", name_, request.head.method_text, request.head.target);
   }
   co_return answer;
 }

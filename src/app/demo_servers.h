@@ -31,7 +31,7 @@ class DemoServers {
   class Greeter final : public admin::HttpHandler {
    public:
     explicit Greeter(std::string name) : name_(std::move(name)) {}
-    Task<admin::HttpAnswer> answer(const http::RequestHead& request) override;
+    Task<admin::HttpAnswer> answer(const admin::HttpRequest& request) override;
 
    private:
     std::string name_;
