@@ -86,6 +86,19 @@ class Tournament {
     return find_allowed(table_.members, input, state_.next_look);
   }
 
+  // All are considered: the matches that they lost were played when their leases changed.
+  void record_all(const PickInput& input, ServerIndex chosen) const noexcept {
+    record_left_out(table_.members, input);
+    for (std::size_t at = 0; at < table_.members.words(); ++at) {
+      for (std::uint64_t left = allowed_word(table_.members, input, at); left != 0;
+           left &= left - 1) {
+        const ServerIndex server = to_server(at * ServerSet::kWordBits + std::countr_zero(left));
+        const double score = static_cast<double>(leases(server)) / weight(server);
+        input.record(server, server == chosen ? PickVerdict::chosen : PickVerdict::behind, score);
+      }
+    }
+  }
+
  private:
   static constexpr std::size_t kRoot = 1;
 
@@ -112,6 +125,9 @@ class Tournament {
   static std::uint32_t count(LeaseCounters counters, std::size_t number) noexcept {
     return counters[number]->load(std::memory_order_relaxed);
   }
+  std::uint32_t weight(ServerIndex server) const noexcept {
+    return table_.weights[to_number(server)];
+  }
   std::size_t first_leaf() const noexcept { return state_.winners.size() / 2; }
   void play(std::size_t node) noexcept {
     const ServerIndex left = state_.winners[2 * node];
@@ -121,8 +137,8 @@ class Tournament {
   // Fewer leases for its weight; the first listed of equals. Everybody is before nobody.
   bool is_before(ServerIndex a, ServerIndex b) const noexcept {
     if (a == ServerIndex::none || b == ServerIndex::none) return a < b;
-    const std::uint64_t of_a = std::uint64_t{leases(a)} * table_.weights[to_number(b)];
-    const std::uint64_t of_b = std::uint64_t{leases(b)} * table_.weights[to_number(a)];
+    const std::uint64_t of_a = std::uint64_t{leases(a)} * weight(b);
+    const std::uint64_t of_b = std::uint64_t{leases(b)} * weight(a);
     return of_a != of_b ? of_a < of_b : a < b;
   }
 
@@ -165,6 +181,7 @@ ServerIndex LeastConnectionsPicker::pick(const Table& table, State& state,
     if (tournament.look_at(best, input.leases) == Tournament::Found::as_known) break;
     best = tournament.find_best(input);
   }
+  if (input.recorder != nullptr) tournament.record_all(input, best);
   return best;
 }
 

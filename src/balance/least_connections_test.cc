@@ -266,5 +266,20 @@ TEST(LeastConnections, StaysCloseToTheDefinitionWithManyWorkers) {
   }
 }
 
+TEST(LeastConnections, RecordsEveryServersLeasesForItsWeight) {
+  Cluster cluster({4, 1, 2});
+  cluster.set_leases({1, 3, 1});
+  PickRecorder recorder(3);
+  cluster.pick({.recorder = &recorder});
+  const auto considered = recorder.considered();
+  ASSERT_EQ(considered.size(), 3u);
+  const double scores[] = {0.25, 3, 0.5};
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(considered[i].server, to_server(i));
+    EXPECT_EQ(considered[i].verdict, i == 0 ? PickVerdict::chosen : PickVerdict::behind);
+    EXPECT_EQ(considered[i].score, scores[i]);
+  }
+}
+
 }  // namespace
 }  // namespace weir::balance

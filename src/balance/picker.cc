@@ -11,8 +11,13 @@ constexpr std::size_t kBits = ServerSet::kWordBits;
 }  // namespace
 
 bool PickInput::allows(ServerIndex server) const noexcept {
-  if (excluded != nullptr && excluded->contains(server)) return false;
-  return std::ranges::find(tried, server) == tried.end();
+  if (excluded != nullptr && excluded->contains(server)) {
+    record(server, PickVerdict::excluded);
+    return false;
+  }
+  if (std::ranges::find(tried, server) == tried.end()) return true;
+  record(server, PickVerdict::tried);
+  return false;
 }
 
 ServerSet members_of(std::span<const ServerSpec> servers, const ServerSet& candidates) {
@@ -35,8 +40,19 @@ std::uint64_t allowed_word(const ServerSet& members, const PickInput& input,
   return word;
 }
 
+void record_left_out(const ServerSet& members, const PickInput& input) noexcept {
+  if (input.recorder == nullptr) return;
+  for (std::size_t at = 0; at < members.words(); ++at) {
+    const std::uint64_t left_out = members.word(at) & ~allowed_word(members, input, at);
+    for (std::uint64_t left = left_out; left != 0; left &= left - 1) {
+      input.allows(to_server(at * kBits + std::countr_zero(left)));  // This tells it the reason.
+    }
+  }
+}
+
 ServerIndex find_allowed(const ServerSet& members, const PickInput& input,
                          ServerIndex from) noexcept {
+  record_left_out(members, input);
   if (members.words() == 0) return ServerIndex::none;
   const std::size_t start = to_number(from) % (members.words() * kBits);
   // The word of the start comes first without the bits before it, and last with them.

@@ -10,8 +10,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
+#include "balance/pick_recorder.h"
 #include "balance/server.h"
 #include "base/time.h"
 
@@ -42,8 +44,17 @@ struct PickInput {
   std::uint64_t hash = 0;     // of the balancing key; the same key, the same hash
   std::uint64_t random = 0;   // 64 fresh random bits
   TimePoint now = {};
+  PickRecorder* recorder = nullptr;  // told what the pick considers; nullptr: nobody asks
 
+  // Tells the recorder of a server that it does not allow.
   bool allows(ServerIndex server) const noexcept;
+  // Picker. Tells the recorder, if there is one; of ServerIndex::none it keeps nothing.
+  void record(ServerIndex server, PickVerdict verdict,
+              std::optional<double> score = {}) const noexcept {
+    if (recorder != nullptr) [[unlikely]] {
+      recorder->on_considered(server, verdict, score);
+    }
+  }
 };
 
 // Stateless: one object serves all backends, workers and threads.
@@ -79,9 +90,12 @@ class Picker {
 // The candidates that have a weight.
 ServerSet members_of(std::span<const ServerSpec> servers, const ServerSet& candidates);
 
-// ServerSet::word() of the members that the input allows.
+// ServerSet::word() of the members that the input allows. Tells no recorder.
 std::uint64_t allowed_word(const ServerSet& members, const PickInput& input,
                            std::size_t at) noexcept;
+
+// Tells the recorder, if there is one, of each member that the input does not allow.
+void record_left_out(const ServerSet& members, const PickInput& input) noexcept;
 
 // The first member at or after `from`, in circular order, that the input allows; none if there is
 // none. Reads 64 servers a step.

@@ -133,6 +133,70 @@ TEST_P(PickerContract, SpreadsByWeight) {
   }
 }
 
+// Walks two states side by side, one of them with a recorder.
+TEST_P(PickerContract, PicksTheSameWithARecorder) {
+  for (int round = 0; round < 200; ++round) {
+    const auto servers = random_servers(100, 5);
+    const auto table = picker_->build(servers, random_set(servers.size(), 9));
+    const ServerSet excluded = random_set(servers.size(), random_.below(11));
+    const auto state = start(*table);
+    const auto recorded_state = start(*table);
+    test::LeaseCounts leases(servers.size());
+    for (int i = 0; i < 100; ++i) {
+      const ServerIndex tried[] = {to_server(random_.below(100))};
+      PickInput input = random_input(i % 2 == 0 ? nullptr : &excluded, tried);
+      input.leases = leases.counters();
+      const ServerIndex picked = picker_->pick(*table, *state, input);
+      PickRecorder recorder(servers.size());
+      input.recorder = &recorder;
+      const std::size_t before = allocations;
+      ASSERT_EQ(picker_->pick(*table, *recorded_state, input), picked);
+      ASSERT_EQ(allocations, before);
+      if (picked == ServerIndex::none) continue;
+      ++leases[picked];
+      picker_->on_lease(*table, *state, picked);
+      picker_->on_lease(*table, *recorded_state, picked);
+    }
+  }
+}
+
+TEST_P(PickerContract, RecordsTheChosenServerAndWhyOthersAreLeftOut) {
+  int nobody = 0;
+  for (int round = 0; round < 1000; ++round) {
+    const auto servers = random_servers(100, 5);
+    const ServerSet members = members_of(servers, random_set(servers.size(), 7));
+    const ServerSet excluded = random_set(servers.size(), random_.below(11));
+    const ServerIndex tried[] = {to_server(random_.below(100)), to_server(random_.below(100))};
+    const auto table = picker_->build(servers, members);
+    const auto state = start(*table);
+    PickRecorder recorder(servers.size());
+    PickInput input = random_input(&excluded, tried);
+    input.recorder = &recorder;
+    const ServerIndex picked = picker_->pick(*table, *state, input);
+
+    ServerSet recorded(servers.size());
+    for (const ConsideredServer& considered : recorder.considered()) {
+      const ServerIndex server = considered.server;
+      ASSERT_TRUE(members.contains(server));
+      ASSERT_FALSE(recorded.contains(server));
+      recorded.insert(server);
+      const bool is_tried = server == tried[0] || server == tried[1];
+      const PickVerdict expected = excluded.contains(server) ? PickVerdict::excluded
+                                   : is_tried                ? PickVerdict::tried
+                                   : server == picked        ? PickVerdict::chosen
+                                                             : PickVerdict::behind;
+      ASSERT_EQ(considered.verdict, expected);
+    }
+    if (picked == ServerIndex::none) {
+      ASSERT_EQ(recorded, members);
+      nobody += members.is_empty() ? 0 : 1;
+    } else {
+      ASSERT_TRUE(recorded.contains(picked));
+    }
+  }
+  EXPECT_GT(nobody, 50);
+}
+
 TEST_P(PickerContract, DoesNotAllocateToPick) {
   const auto servers = random_servers(1000, 5);
   const ServerSet excluded = random_set(servers.size(), 5);

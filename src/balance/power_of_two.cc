@@ -16,6 +16,13 @@ std::uint64_t leases_of(const PickInput& input, ServerIndex server) noexcept {
   return input.leases[to_number(server)]->load(std::memory_order_relaxed);
 }
 
+void record(const WeightedDraw& draw, const PickInput& input, ServerIndex server,
+            PickVerdict verdict) noexcept {
+  if (input.recorder == nullptr || server == ServerIndex::none) return;  // Divides for nobody.
+  const auto leases = static_cast<double>(leases_of(input, server));
+  input.record(server, verdict, leases / draw.weight_of(server));
+}
+
 }  // namespace
 
 std::unique_ptr<const Table> PowerOfTwoPicker::build(std::span<const ServerSpec> servers,
@@ -38,10 +45,12 @@ ServerIndex PowerOfTwoPicker::pick(const Table& table, State&,
   const ServerIndex first = draw.draw(input, random);
   if (first == ServerIndex::none) return first;
   const ServerIndex second = draw.draw(input, random, first);
-  if (second == ServerIndex::none) return first;
   // Fewer for its weight; without a difference the first, so that idle servers share by weight.
-  const bool is_second_freer = leases_of(input, second) * draw.weight_of(first) <
-                               leases_of(input, first) * draw.weight_of(second);
+  const bool is_second_freer =
+      second != ServerIndex::none && leases_of(input, second) * draw.weight_of(first) <
+                                         leases_of(input, first) * draw.weight_of(second);
+  record(draw, input, first, is_second_freer ? PickVerdict::behind : PickVerdict::chosen);
+  record(draw, input, second, is_second_freer ? PickVerdict::chosen : PickVerdict::behind);
   return is_second_freer ? second : first;
 }
 

@@ -117,5 +117,19 @@ TEST(PowerOfTwo, KeepsTheExcessSmallHoweverMuchIsInFlight) {
   EXPECT_LE(Choices(two_choices, servers, 1).fullest_after(kServers * kEach, by_two), kEach + 5U);
 }
 
+TEST(PowerOfTwo, RecordsBothServersWithTheirLeasesForTheirWeights) {
+  const LeaseCounts leases{5, 3};
+  const PowerOfTwoPicker picker;
+  Choices choices(picker, {{.weight = 2}, {.weight = 1}}, 1);
+  PickRecorder recorder(2);
+  ASSERT_EQ(choices.pick({.leases = leases.counters(), .recorder = &recorder}), to_server(0));
+  ASSERT_EQ(recorder.considered().size(), 2u);
+  for (const ConsideredServer& considered : recorder.considered()) {
+    const bool is_first = considered.server == to_server(0);
+    EXPECT_EQ(considered.verdict, is_first ? PickVerdict::chosen : PickVerdict::behind);
+    EXPECT_EQ(considered.score, is_first ? 2.5 : 3);
+  }
+}
+
 }  // namespace
 }  // namespace weir::balance

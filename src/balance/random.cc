@@ -26,7 +26,9 @@ std::unique_ptr<State> RandomPicker::copy(const State&) const { return std::make
 
 ServerIndex RandomPicker::pick(const Table& table, State&, const PickInput& input) const noexcept {
   Random random(input.random);
-  return static_cast<const RandomTable&>(table).draw.draw(input, random);
+  const ServerIndex drawn = static_cast<const RandomTable&>(table).draw.draw(input, random);
+  input.record(drawn, PickVerdict::chosen);
+  return drawn;
 }
 
 }  // namespace weir::balance

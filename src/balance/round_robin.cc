@@ -116,10 +116,14 @@ ServerIndex pick_displaced(const RoundRobinTable& table, RoundRobinState& state,
                            const PickInput& input) noexcept {
   const std::size_t probes = std::min(kProbesMax, table.cycle.size());
   for (std::size_t probe = 0; probe < probes; ++probe) {
+    const std::uint32_t place = state.displaced;
     const ServerIndex server = take_turn(table, state.displaced);
-    if (input.allows(server)) return server;
+    if (!input.allows(server)) continue;
+    input.record(server, PickVerdict::chosen, place);
+    return server;
   }
   const ServerIndex server = find_allowed(table.members, input, state.spare);
+  input.record(server, PickVerdict::chosen);
   if (server != ServerIndex::none) state.spare = static_cast<ServerIndex>(to_number(server) + 1);
   return server;
 }
@@ -159,8 +163,11 @@ ServerIndex RoundRobinPicker::pick(const Table& table, State& state,
   auto& own = static_cast<RoundRobinState&>(state);
   if (turns.cycle.empty()) return ServerIndex::none;
   fit(own, static_cast<std::uint32_t>(turns.cycle.size()));
+  const std::uint32_t place = own.position;
   const ServerIndex due = take_turn(turns, own.position);
-  return input.allows(due) ? due : pick_displaced(turns, own, input);
+  if (!input.allows(due)) return pick_displaced(turns, own, input);
+  input.record(due, PickVerdict::chosen, place);
+  return due;
 }
 
 }  // namespace weir::balance

@@ -241,5 +241,21 @@ TEST(RoundRobin, KeepsMixedWeightsWithinThreeRequestsOfTheirSharePerWorker) {
   }
 }
 
+TEST(RoundRobin, RecordsWhoseTurnItWasAndThePlaceInTheCycle) {
+  Rotation rotation({1, 1, 1});
+  rotation.pick();
+  const ServerSet excluded = set_of(3, {1});
+  PickRecorder recorder(3);
+  ASSERT_EQ(rotation.pick({.excluded = &excluded, .recorder = &recorder}), to_server(0));
+  const auto considered = recorder.considered();
+  ASSERT_EQ(considered.size(), 2u);
+  EXPECT_EQ(considered[0].server, to_server(1));
+  EXPECT_EQ(considered[0].verdict, PickVerdict::excluded);
+  EXPECT_EQ(considered[0].score, std::nullopt);
+  EXPECT_EQ(considered[1].server, to_server(0));
+  EXPECT_EQ(considered[1].verdict, PickVerdict::chosen);
+  EXPECT_EQ(considered[1].score, 0);
+}
+
 }  // namespace
 }  // namespace weir::balance

@@ -71,6 +71,7 @@ ServerIndex WeightedDraw::draw_any(Random& random) const noexcept {
 // (Chao 1982).
 ServerIndex WeightedDraw::draw_from_rest(const PickInput& input, Random& random,
                                          ServerIndex besides) const noexcept {
+  record_left_out(members_, input);
   ServerIndex held = ServerIndex::none;
   std::uint32_t weight_sum = 0;  // 65,535 servers of 65,535 at most
   for (std::size_t at = 0; at < members_.words(); ++at) {
