@@ -1,5 +1,7 @@
 #include "backend/wait_queue.h"
 
+#include <utility>
+
 #include "backend/slots.h"
 
 namespace weir::backend {
@@ -8,23 +10,24 @@ namespace weir::backend {
 // the delivery puts it back.
 class WaitQueue::Wake final : public Message {
  public:
-  Wake(WorkerWaitQueue& queue, Worker& worker) noexcept : queue_(&queue), worker_(worker) {}
+  Wake(WorkerWaitQueue& queue, Worker& worker) noexcept : queue_(queue), worker_(worker) {}
 
   void post() noexcept { worker_.post(*this); }
   // The queue goes while the message is under way.
   static void orphan(std::unique_ptr<Wake> wake) noexcept {
-    wake->queue_ = nullptr;
-    static_cast<void>(wake.release());
+    Wake& orphan = *wake;
+    orphan.self_ = std::move(wake);
   }
 
  private:
   void deliver() noexcept override {
-    if (queue_ != nullptr) return queue_->on_wake();
-    const std::unique_ptr<Wake> self(this);
+    if (!self_) return queue_.on_wake();
+    const std::unique_ptr<Wake> end = std::move(self_);
   }
 
-  WorkerWaitQueue* queue_;
+  WorkerWaitQueue& queue_;
   Worker& worker_;
+  std::unique_ptr<Wake> self_;
 };
 
 WaitQueue::Part* WaitQueue::find_oldest() noexcept {
@@ -52,6 +55,7 @@ WorkerWaitQueue::WorkerWaitQueue(WaitQueue& shared, Worker& worker)
       worker_(worker),
       part_(shared.parts_[worker.index()]),
       wake_(std::make_unique<WaitQueue::Wake>(*this, worker)) {
+  WEIR_ASSERT(worker.index() < shared.parts_.size());
   const WaitQueue::Wake* other = part_.wake.exchange(wake_.get(), std::memory_order_seq_cst);
   WEIR_ASSERT(other == nullptr);
 }
@@ -148,7 +152,7 @@ void QueueWait::end(Error outcome) noexcept {
 }
 
 void QueueWait::abort(Error reason) noexcept {
-  // One that has its slot goes on with it, and whoever it is given to next is told.
+  // One that has its slot keeps it: its task gives it back when it finds itself cancelled.
   if (!is_waiting_) return;
   end(reason);
   queue_.worker_.defer(*this);

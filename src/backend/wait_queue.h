@@ -4,9 +4,10 @@
 //
 // Each worker keeps its own waiters and publishes the ticket of its oldest. Whoever frees a slot
 // wakes the worker with the oldest ticket of all, which takes slots for its waiters while theirs is
-// the turn, and then wakes the next. No wake-up is lost, because each of these looks only after it
-// has said its own: a release, after the slot was given back; a newcomer, after its ticket was
-// published; one that leaves, after its ticket was taken back.
+// the turn, and then wakes the next. No wake-up is lost, because everyone makes its own change
+// first and looks for those of the others after it: a release gives its slot back, a newcomer
+// publishes its ticket, one that leaves takes its ticket back. All of it is sequentially
+// consistent.
 //
 // Any slot must suit any waiter: while the oldest finds none, nobody behind it is served.
 

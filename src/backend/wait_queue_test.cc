@@ -1,11 +1,14 @@
 #include "backend/wait_queue.h"
 
+#include <array>
 #include <barrier>
 #include <deque>
 #include <gtest/gtest.h>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "backend/slots.h"
 #include "base/random.h"
@@ -70,9 +73,9 @@ class WaitQueueTest : public testing::Test {
   }
 
   // One who has been served is in `served_`, the others in `ended_`.
-  Task<> wait(std::size_t station, char name, WaitLimits limits) {
+  Task<> wait(std::size_t station, char name, WaitLimits limits, Slots* slots) {
     Station& at = stations_[station];
-    const auto waited = co_await SlotWait(*at.queue, cancel_of(name), limits, slots_);
+    const auto waited = co_await SlotWait(*at.queue, cancel_of(name), limits, *slots);
     if (waited) {
       served_ += name;
     } else {
@@ -81,9 +84,12 @@ class WaitQueueTest : public testing::Test {
     }
   }
   void spawn(std::size_t station, char name, WaitLimits limits = {.length_max = 100}) {
-    scope_.spawn(
-        [this](std::size_t at, char who, WaitLimits limit) { return wait(at, who, limit); },
-        station, name, limits);
+    spawn(station, name, limits, slots_);
+  }
+  void spawn(std::size_t station, char name, WaitLimits limits, Slots& slots) {
+    scope_.spawn([this](std::size_t at, char who, WaitLimits limit,
+                        Slots* of) { return wait(at, who, limit, of); },
+                 station, name, limits, &slots);
   }
   // Releases what it got, and waits again at once.
   static Task<> take_turns(WaitQueueTest* test, char name) {
@@ -96,7 +102,7 @@ class WaitQueueTest : public testing::Test {
       queue.on_slot_free();
     }
   }
-  net::CancelSlot& cancel_of(char name) { return cancel_[static_cast<std::size_t>(name)]; }
+  net::CancelSlot& cancel_of(char name) { return cancel_[static_cast<unsigned char>(name)]; }
 
   void take_all_slots() {
     while (try_acquire_slot(slots_.leases, slots_.maxconn)) {
@@ -221,12 +227,27 @@ TEST_F(WaitQueueTest, EndsWhenItsTimeHasCome) {
   EXPECT_EQ(served_, "b");
 }
 
-TEST_F(WaitQueueTest, OneThatWasServedInTimeDoesNotTimeOutLater) {
-  const TimePoint until = stations_[0].worker->now() + 5ms;
+TEST_F(WaitQueueTest, OneThatHasItsSlotDoesNotTimeOutBeforeItsTurn) {
+  const TimePoint until = stations_[0].worker->now() + 1ms;
   spawn(0, 'a', {.until = until, .length_max = 9});
-  stations_[0].turn_until(until + 2ms);
+  stations_[1].turn_until(until + 5ms);
+  stations_[0].turn();
   EXPECT_EQ(served_, "a");
   EXPECT_EQ(ended_, "");
+}
+
+TEST_F(WaitQueueTest, OneThatTimesOutNoLongerKeepsOthersFromASlot) {
+  Slots full{.maxconn = 1};
+  ASSERT_TRUE(try_acquire_slot(full.leases, full.maxconn));
+  const TimePoint until = stations_[0].worker->now() + 5ms;
+  spawn(0, 'a', {.until = until, .length_max = 9}, full);
+  spawn(1, 'b');
+  turn_all();
+  EXPECT_EQ(served_, "");
+  stations_[0].turn_until(until + 2ms);
+  turn_all();
+  EXPECT_EQ(ended_, "a");
+  EXPECT_EQ(served_, "b");
 }
 
 TEST_F(WaitQueueTest, EndsInALaterTurnWhenItsSlotIsCancelled) {
@@ -294,6 +315,39 @@ TEST_F(WaitQueueTest, OneThatIsServedMayReleaseAndWaitAgain) {
   for (int turns = 0; turns < 4 * kTurns && scope_.running() != 0; ++turns) stations_[0].turn();
   ASSERT_EQ(scope_.running(), 0u);
   for (std::size_t i = 0; i < served_.size(); ++i) ASSERT_EQ(served_[i], i % 2 == 0 ? 'a' : 'b');
+}
+
+// Finds its server full; a moment later, before anything else, another thread frees a slot.
+class UnluckyWait final : public QueueWait {
+ public:
+  UnluckyWait(WorkerWaitQueue& queue, net::CancelSlot& cancel, const WaitLimits& limits,
+              Slots& slots) noexcept
+      : QueueWait(queue, cancel, limits), queue_(queue), slots_(slots) {}
+
+ private:
+  bool try_take() noexcept override {
+    if (try_acquire_slot(slots_.leases, slots_.maxconn)) return true;
+    if (++looks_ < 2) return false;
+    release_slot(slots_.leases);
+    queue_.shared().on_slot_free();
+    return false;
+  }
+  WorkerWaitQueue& queue_;
+  Slots& slots_;
+  int looks_ = 0;
+};
+
+TEST_F(WaitQueueTest, ASlotThatIsFreedJustAfterALookIsNotLost) {
+  take_all_slots();
+  scope_.spawn(
+      [](WorkerWaitQueue* queue, net::CancelSlot* cancel, Slots* slots) -> Task<> {
+        const WaitLimits limits{.length_max = 1};
+        EXPECT_TRUE(co_await UnluckyWait(*queue, *cancel, limits, *slots));
+      },
+      &*stations_[0].queue, &cancel_of('a'), &slots_);
+  shared_.on_slot_free();  // to no avail
+  turn_all();
+  EXPECT_EQ(scope_.running(), 0u);
 }
 
 // Steps of several workers in an order that the seed decides. What one step does is not divided;
