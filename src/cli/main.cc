@@ -6,6 +6,7 @@
 #include <string>
 
 #include "app/commands.h"
+#include "app/ctl.h"
 #include "config/text.h"
 
 namespace {
@@ -24,6 +25,49 @@ int refuse_unknown_command(const CLI::App& cli, int argc, char** argv) {
   std::fprintf(stderr, "error: unknown command '%s'%s; 'weir --help' lists them\n", name.c_str(),
                nearest.hint().c_str());
   return kUsageError;
+}
+
+// The options outlive the parsing, which calls back: they belong to run().
+struct ExplainOptions {
+  std::string file;
+  std::string admin = std::string(weir::app::kAdminAddress);
+  weir::app::Question question;
+};
+
+void add_explain(CLI::App& cli, ExplainOptions& options, int& status) {
+  weir::app::Question& question = options.question;
+  CLI::App* explain = cli.add_subcommand("explain", "Say what would serve a request, and why");
+  auto* config = explain->add_option(
+      "-c,--config", options.file, "Configuration file (YAML); without it a running Weir is asked");
+  explain->add_option("--admin", options.admin, "Admin address of the running Weir")
+      ->capture_default_str()
+      ->excludes(config);
+  explain->add_option("--from", question.from, "IP address of the client");
+  explain->add_option("-H,--header", question.fields, "A field, as 'Name: value'; may be repeated")
+      ->allow_extra_args(false);
+  explain->add_option("--listener", question.listener, "Name of the listener, else by the URL");
+  explain->add_option("method", question.method, "GET, or CONNECT for tcp")->required();
+  explain->add_option("url", question.url, "http://HOST[:PORT]/PATH or tcp://HOST:PORT")
+      ->required();
+  explain->callback([&] {
+    status = options.file.empty() ? weir::app::explain_running(options.admin, question)
+                                  : weir::app::explain_file(options.file, question);
+  });
+}
+
+void add_ctl(CLI::App& cli, weir::app::CtlArguments& arguments, int& status) {
+  CLI::App* ctl = cli.add_subcommand("ctl", "Ask a running Weir what it does, and change it");
+  ctl->footer(weir::app::ctl_commands());
+  ctl->add_option("--admin", arguments.admin, "Admin address of the running Weir")
+      ->capture_default_str();
+  ctl->add_flag_callback(
+      "--json", [&] { arguments.output = weir::app::CtlOutput::json; },
+      "Print what the admin API answers");
+  ctl->add_option("--weight", arguments.weight, "With add: share of the traffic");
+  ctl->add_option("--maxconn", arguments.maxconn, "With add: leases at a time");
+  ctl->add_flag("--backup", arguments.is_backup, "With add: serves when no other server can");
+  ctl->add_option("command", arguments.words, "What to do, as listed below")->required();
+  ctl->callback([&] { status = weir::app::run_ctl(arguments); });
 }
 
 int run(int argc, char** argv) {
@@ -52,17 +96,10 @@ int run(int argc, char** argv) {
   check->add_option("-c,--config", file, "Configuration file (YAML)")->required();
   check->callback([&] { status = weir::app::check_file(file); });
 
-  weir::app::Question question;
-  CLI::App* explain = cli.add_subcommand("explain", "Say what would serve a request, and why");
-  explain->add_option("-c,--config", file, "Configuration file (YAML)")->required();
-  explain->add_option("--from", question.from, "IP address of the client");
-  explain->add_option("-H,--header", question.fields, "A field, as 'Name: value'; may be repeated")
-      ->allow_extra_args(false);
-  explain->add_option("--listener", question.listener, "Name of the listener, else by the URL");
-  explain->add_option("method", question.method, "GET, or CONNECT for tcp")->required();
-  explain->add_option("url", question.url, "http://HOST[:PORT]/PATH or tcp://HOST:PORT")
-      ->required();
-  explain->callback([&] { status = weir::app::explain_file(file, question); });
+  ExplainOptions explain;
+  add_explain(cli, explain, status);
+  weir::app::CtlArguments ctl;
+  add_ctl(cli, ctl, status);
 
   std::string page;
   cli.add_subcommand("schema", "Print the JSON Schema of the configuration")->callback([&] {
