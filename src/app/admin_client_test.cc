@@ -31,7 +31,8 @@ class OneAnswer {
     pollfd poll_entry{.fd = listening_.sockets.front().get(), .events = POLLIN, .revents = 0};
     ::poll(&poll_entry, 1, 20'000);
     const Fd client(::accept(poll_entry.fd, nullptr, nullptr));
-    char byte;
+    if (!client.is_open()) return;
+    char byte = 0;
     for (std::string head; !head.ends_with("\r\n\r\n") && ::recv(client.get(), &byte, 1, 0) == 1;) {
       head += byte;
     }
