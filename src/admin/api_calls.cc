@@ -4,13 +4,16 @@
 #include <array>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <iterator>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "admin/percent.h"
 #include "admin/state_json.h"
+#include "config/node.h"
 #include "config/reader.h"
 #include "config/text.h"
 
@@ -280,18 +283,16 @@ std::optional<std::vector<std::string_view>> match(std::string_view pattern,
   return names;
 }
 
-const http::Field* find_field(const http::FieldList& fields, std::string_view name) {
-  const auto has_name = [name](const http::Field& field) {
+bool has_field(const http::FieldList& fields, std::string_view name) {
+  return std::ranges::any_of(fields, [name](const http::Field& field) {
     return http::equals_ignoring_case(field.name, name);
-  };
-  const auto* found = std::ranges::find_if(fields, has_name);
-  return found == fields.end() ? nullptr : found;
+  });
 }
 
 // No page in a browser may change anything, whoever serves it: browsers send Origin with whatever
 // is not GET or HEAD, and ask first before they send JSON elsewhere.
 Answered<void> check_change(const Call& call, const http::RequestHead& head) {
-  if (find_field(head.fields, "Origin") != nullptr) {
+  if (has_field(head.fields, "Origin")) {
     return refuse(403, "forbidden_origin", "pages in browsers may not change anything");
   }
   if (call.content == Content::none) return {};

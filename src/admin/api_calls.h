@@ -3,6 +3,7 @@
 // Operations.
 
 #include <string>
+#include <string_view>
 
 #include "admin/http_service.h"
 #include "admin/operations.h"
