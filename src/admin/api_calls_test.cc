@@ -63,7 +63,7 @@ TEST_F(ApiCalls, ListsSayEverything) {
             R"("match": "any request", "backend": "a/b", "line": 0}]})"
             "\n");
   EXPECT_EQ(ask("GET", "/api/v1/workers").body,
-            R"({"workers": [{"index": 0, "connections_open": 3, "busy_seconds": 1.5, )"
+            R"({"workers": [{"index": 0, "connections_open": 3, "busy_seconds": 1.500, )"
             R"("loop_iterations": 1000, "stuck": false}]})"
             "\n");
 }

@@ -1,6 +1,8 @@
 #include "admin/state_json.h"
 
 #include <algorithm>
+#include <fmt/format.h>
+#include <iterator>
 
 #include "base/json.h"
 
@@ -24,7 +26,7 @@ class Object {
   }
   void add_seconds(std::string_view key, double value) {
     add_key(key);
-    append_number(out_, value);
+    fmt::format_to(std::back_inserter(out_), "{:.3f}", value);
   }
   void add_flag(std::string_view key, bool value) {
     add_key(key);

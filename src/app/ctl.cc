@@ -329,7 +329,9 @@ int fail(int status, std::string_view message) {
 
 // nullopt: it has been said on stderr why there is no answer.
 std::optional<AdminAnswer> ask(const std::string& admin, const AdminRequest& request) {
-  const auto address = net::Address::parse(admin);
+  constexpr std::string_view kScheme = "http://";  // as Weir prints it at its start
+  const bool has_scheme = admin.starts_with(kScheme);
+  const auto address = net::Address::parse(admin.substr(has_scheme ? kScheme.size() : 0));
   if (!address) {
     const auto example = scalar_info(std::type_identity<net::Address>()).example;
     fail(kUsageError, fmt::format("--admin {}: expected an address such as {}", admin, example));

@@ -204,7 +204,7 @@ TEST_F(CtlTables, ListenersRoutesAndWorkers) {
   const std::vector<admin::WorkerState> workers{{0, 3, 1.5, 1000, false}};
   EXPECT_EQ(call_of({"workers"}).show(list("workers", workers)),
             "WORKER  OPEN  BUSY SECONDS  TURNS  STUCK\n"
-            "0       3     1.5           1000   false\n");
+            "0       3     1.500         1000   false\n");
 }
 
 TEST_F(CtlTables, AReloadSaysWhatChanged) {
