@@ -45,7 +45,7 @@ MuxStream::MuxStream(MuxSession& session, std::uint32_t number, std::string head
     : session_(session),
       number_(number),
       head_(std::move(head)),
-      connection_(session.connection().worker, session.connection().listener, socket,
+      connection_(session.connection().worker, *session.connection().listener, socket,
                   session.connection().peer),
       has_ended_(has_ended),
       ending_(*this) {}

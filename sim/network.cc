@@ -511,4 +511,16 @@ std::size_t Network::open_ends(HostId host) const noexcept {
   return count;
 }
 
+int Network::lend(End& end) noexcept {
+  const int descriptor = next_descriptor_++;
+  lent_.emplace(descriptor, &end);
+  return descriptor;
+}
+
+End& Network::adopt(int descriptor) noexcept {
+  const auto lent = lent_.extract(descriptor);
+  WEIR_ASSERT(lent);
+  return *lent.mapped();
+}
+
 }  // namespace weir::sim

@@ -120,6 +120,9 @@ enum class Crash : std::uint8_t {
 
 class Network {
  public:
+  // Descriptors of the simulation are far beyond those of the process: closing one closes nothing.
+  static constexpr int kFirstDescriptor = 1 << 28;
+
   Network(std::uint64_t seed, Trace& trace) noexcept;
   Network(const Network&) = delete;
   ~Network();
@@ -156,6 +159,10 @@ class Network {
 
   void crash(HostId host, Crash crash);
   void revive(HostId host);
+
+  // A number for an accepted end, by which any of its host's reactors may adopt it, once.
+  int lend(End& end) noexcept;
+  End& adopt(int descriptor) noexcept;
 
   // Ends of connections from here to there that have been made and are not closed here.
   std::size_t open_ends(HostId from, HostId to) const noexcept;
@@ -213,6 +220,8 @@ class Network {
   std::vector<std::unique_ptr<Listening>> listening_;
   std::uint64_t next_number_ = 1;
   std::map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+  std::map<int, End*> lent_;  // by descriptor
+  int next_descriptor_ = kFirstDescriptor;
 };
 
 }  // namespace weir::sim

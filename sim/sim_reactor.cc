@@ -6,8 +6,6 @@
 namespace weir::sim {
 namespace {
 
-// Descriptors of the simulation are far beyond those of the process: closing one closes nothing.
-constexpr int kFirstDescriptor = 1 << 28;
 constexpr Duration kWallAhead = std::chrono::hours(24 * 365 * 56);
 
 }  // namespace
@@ -42,8 +40,7 @@ SimReactor::SimReactor(Network& network, HostId host, BufferPool& buffers, std::
       buffers_(buffers),
       random_(seed),
       habits_(habits),
-      descriptors_max_(descriptors_max),
-      next_descriptor_(kFirstDescriptor) {
+      descriptors_max_(descriptors_max) {
   read_clocks();
 }
 
@@ -60,9 +57,7 @@ TimePoint SimReactor::due() const noexcept {
   return is_woken_ || !marked_.empty() ? network_.now() : until_;
 }
 
-std::size_t SimReactor::open_sockets() const noexcept {
-  return sockets_.live() - closed_.size() + accepted_.size();
-}
+std::size_t SimReactor::open_sockets() const noexcept { return sockets_.live() - closed_.size(); }
 
 // How much of what could be moved is.
 std::size_t SimReactor::some_of(std::size_t bytes) noexcept {
@@ -92,12 +87,9 @@ Socket& SimReactor::listen(std::uint16_t port, std::size_t backlog) {
 }
 
 Socket& SimReactor::adopt(Fd fd) noexcept {
-  const auto found = accepted_.find(fd.release());
-  WEIR_ASSERT(found != accepted_.end());
   SimSocket& socket = sockets_.make(*this);
-  socket.end = found->second;
+  socket.end = &network_.adopt(fd.release());
   socket.end->watch(&socket);
-  accepted_.erase(found);
   return socket;
 }
 
@@ -323,11 +315,9 @@ void SimReactor::accept_some(SimSocket& socket) noexcept {
       return operation.complete(EMFILE);
     }
     End* end = socket.listening->accept();
-    const int descriptor = next_descriptor_++;
-    accepted_.emplace(descriptor, end);
     sockaddr_storage peer{};
     reinterpret_cast<sockaddr_in&>(peer) = end->peer();
-    operation.accepted(operation, Fd(descriptor), peer);
+    operation.accepted(operation, Fd(network_.lend(*end)), peer);
   }
   if (socket.reader.want == Want::accept) mark(socket);
 }

@@ -4,7 +4,6 @@
 // operation completes at once or later, how much a call moves, readiness without a cause, a cancel
 // that comes too late.
 
-#include <map>
 #include <vector>
 
 #include "base/slab.h"
@@ -98,8 +97,6 @@ class SimReactor final : public Reactor {
   Slab<SimSocket> sockets_;
   std::vector<SimSocket*> marked_;  // something may have happened
   std::vector<SimSocket*> closed_;  // in this turn
-  std::map<int, End*> accepted_;    // by the number of its descriptor, until it is adopted
-  int next_descriptor_;
   std::size_t unconnected_ = 0;
   TimePoint until_{};
   bool is_woken_ = true;

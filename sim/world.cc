@@ -22,7 +22,7 @@ constexpr Duration kBusyMax = 5min;
 constexpr Duration kDrainMax = 10s;
 constexpr Duration kCutMax = 5s;
 
-proxy::ProxyWorker::Serve serve_of(const proxy::Listener& listener) {
+proxy::Serve serve_of(const proxy::Listener& listener) {
   if (listener.name == "mux") return &serve_mux_connection;
   if (listener.protocol == proxy::Protocol::tcp) return &proxy::serve_tcp_connection;
   return &proxy::serve_http_connection;
@@ -40,13 +40,19 @@ World::SimWorker::SimWorker(World& world, std::uint32_t index) {
   reactor = made.get();
   worker = std::make_unique<Worker>(index, std::move(buffers), std::move(made), random.next());
   buffers_at_rest = worker->buffers().bytes_in_use();
-  proxy = std::make_unique<proxy::ProxyWorker>(*worker, world.worker_count_, world.snapshot_,
-                                               *world.registry_, access_log);
-  for (const auto& listener : world.snapshot_->listeners) {
-    const std::uint16_t port = listener->address.port();
-    proxy->listen(*listener, serve_of(*listener), port, reactor->listen(port, 4 + random.below(60)),
-                  100);
+  proxy = std::make_unique<proxy::ProxyWorker>(*worker, *world.shared_, access_log, &serve_of, 100);
+}
+
+void World::SimWorker::listen(const std::shared_ptr<const proxy::Snapshot>& snapshot,
+                              Random& random) {
+  std::vector<proxy::WorkerSocket> sockets;
+  for (const proxy::ServedListener& served : snapshot->listeners) {
+    const std::uint16_t port = served.listener->address.port();
+    sockets.push_back({.sockets = served.sockets,
+                       .port = port,
+                       .socket = &reactor->listen(port, 4 + random.below(60))});
   }
+  proxy->install(snapshot, sockets);
 }
 
 World::World(std::uint64_t seed, Trace& trace)
@@ -142,7 +148,13 @@ void World::compile_configuration() {
   if (problems.has_errors()) fail(config::print(problems, document));
   registry_ = std::make_unique<stats::Registry>(worker_count_);
   proxy::Snapshot snapshot = app::compile(settings, *registry_);
-  for (const auto& listener : snapshot.listeners) listener->access_log_index = 0;
+  const auto log = std::make_shared<const proxy::AccessLogFile>(0u);
+  for (auto& served : snapshot.listeners) {
+    auto listener = std::make_shared<proxy::Listener>(*served.listener);
+    listener->access_log = log;
+    served.listener = std::move(listener);
+  }
+  shared_ = std::make_unique<proxy::ProxyShared>(*registry_);
   snapshot_ = std::make_shared<const proxy::Snapshot>(std::move(snapshot));
 }
 
@@ -179,6 +191,7 @@ void World::make_workers() {
   for (std::uint32_t i = 0; i < worker_count_; ++i) {
     workers_.push_back(std::make_unique<SimWorker>(*this, i));
   }
+  for (const auto& worker : workers_) worker->listen(snapshot_, network_.random());
 }
 
 HostId World::add_client_host(std::string name) {

@@ -37,6 +37,8 @@ class World {
   // One of Weir's workers, with what its thread would have.
   struct SimWorker {
     SimWorker(World& world, std::uint32_t index);
+    // Puts the first snapshot into force.
+    void listen(const std::shared_ptr<const proxy::Snapshot>& snapshot, Random& random);
     SimReactor* reactor;  // owned by the worker
     std::unique_ptr<Worker> worker;
     LogRing access_log{64 * 1024};
@@ -92,6 +94,7 @@ class World {
   std::uint32_t connections_max_ = 1000;
   std::shared_ptr<const proxy::Snapshot> snapshot_;
   std::unique_ptr<stats::Registry> registry_;
+  std::unique_ptr<proxy::ProxyShared> shared_;
   std::vector<std::unique_ptr<HttpServer>> web_servers_;
   std::vector<std::unique_ptr<TcpServer>> db_servers_;
   std::vector<SimServer*> servers_;  // all of them

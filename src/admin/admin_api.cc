@@ -4,6 +4,8 @@
 #include <array>
 #include <fmt/format.h>
 
+#include "admin/api_calls.h"
+
 namespace weir::admin {
 namespace {
 
@@ -31,6 +33,20 @@ class MetricsJob final : public Job {
   std::string page_;
 };
 
+class CallJob final : public Job {
+ public:
+  CallJob(Operations& operations, const HttpRequest& request) noexcept
+      : operations_(operations), request_(request) {}
+
+  void run() noexcept override { answer_ = answer_api_call(operations_, request_); }
+  HttpAnswer take_answer() noexcept { return std::move(answer_); }
+
+ private:
+  Operations& operations_;
+  const HttpRequest& request_;
+  HttpAnswer answer_;
+};
+
 }  // namespace
 
 struct AdminApi::Route {
@@ -53,6 +69,7 @@ std::span<const AdminApi::Route> AdminApi::routes() noexcept {
 }
 
 Task<HttpAnswer> AdminApi::answer(const HttpRequest& request) {
+  if (request.head.path.starts_with(kApiPrefix)) co_return co_await answer_call(request);
   const auto route = std::ranges::find(routes(), request.head.path, &Route::path);
   if (route == routes().end()) {
     HttpAnswer unknown = text(404, fmt::format("no {} here; there is:", request.head.path));
@@ -67,11 +84,21 @@ Task<HttpAnswer> AdminApi::answer(const HttpRequest& request) {
   co_return co_await (this->*route->answer)();
 }
 
+Task<HttpAnswer> AdminApi::answer_call(const HttpRequest& request) {
+  CallJob job(operations_, request);
+  const Result<void> done = co_await jobs_.run(control_, job);
+  if (done) co_return job.take_answer();
+  const ErrorKindRow& row = row_of(done.error().kind);
+  Refusal refusal{503, std::string(row.word), std::string(row.sentence)};
+  co_return make_answer(refusal);
+}
+
 Task<HttpAnswer> AdminApi::answer_index() {
   HttpAnswer answer = text(200, "Weir's admin API:");
   for (const Route& route : routes()) {
     fmt::format_to(std::back_inserter(answer.body), "{:<15} {}\n", route.path, route.says);
   }
+  append_api_index(answer.body);
   co_return answer;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// AdminApi: what a running Weir tells those who operate it: health for orchestrators, metrics for
-// Prometheus. It only reads.
+// AdminApi: what a running Weir tells those who operate it, and what they can change: health for
+// orchestrators, metrics for Prometheus, and the calls of api_calls.h.
 
 #include <optional>
 #include <span>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "admin/http_service.h"
+#include "admin/operations.h"
 #include "runtime/jobs.h"
 #include "stats/prometheus.h"
 
@@ -34,8 +35,8 @@ class ProcessView {
 class AdminApi final : public HttpHandler {
  public:
   // All must outlive the API, which belongs to the control thread.
-  AdminApi(Worker& control, Jobs& jobs, const ProcessView& process) noexcept
-      : control_(control), jobs_(jobs), process_(process) {}
+  AdminApi(Worker& control, Jobs& jobs, const ProcessView& process, Operations& operations) noexcept
+      : control_(control), jobs_(jobs), process_(process), operations_(operations) {}
 
   Task<HttpAnswer> answer(const HttpRequest& request) override;
 
@@ -43,6 +44,7 @@ class AdminApi final : public HttpHandler {
   struct Route;
   static std::span<const Route> routes() noexcept;
 
+  Task<HttpAnswer> answer_call(const HttpRequest& request);
   Task<HttpAnswer> answer_index();
   Task<HttpAnswer> answer_health();
   Task<HttpAnswer> answer_live();
@@ -52,6 +54,7 @@ class AdminApi final : public HttpHandler {
   Worker& control_;
   Jobs& jobs_;
   const ProcessView& process_;
+  Operations& operations_;
 };
 
 }  // namespace weir::admin

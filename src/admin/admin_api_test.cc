@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "admin/fake_operations_test.h"
 #include "admin/http_client_test.h"
 
 namespace weir::admin {
@@ -46,8 +47,9 @@ class AdminApiTest : public HttpServiceFixture {
   }
 
   FakeProcess process_;
+  test::FakeOperations operations_;
   Jobs jobs_;
-  AdminApi api_{*worker_, jobs_, process_};
+  AdminApi api_{*worker_, jobs_, process_, operations_};
   HttpService service_{*worker_, api_};
 };
 
@@ -89,6 +91,42 @@ TEST_F(AdminApiTest, ThereAreNoMetricsOnceTheJobsThreadHasEnded) {
   const std::string answer = ask("GET /metrics");
   EXPECT_EQ(status_of(answer), "503");
   EXPECT_EQ(body_of(answer), "no metrics now: shutting_down\n");
+}
+
+TEST_F(AdminApiTest, CallsAreAnsweredOnTheJobsThread) {
+  const std::string answer = ask("GET /api/v1/listeners");
+  EXPECT_EQ(status_of(answer), "200");
+  EXPECT_NE(answer.find("Content-Type: application/json\r\n"), std::string::npos) << answer;
+  EXPECT_TRUE(body_of(answer).starts_with("{\"listeners\": [{")) << answer;
+  EXPECT_NE(operations_.called_on.load(), std::thread::id());
+  EXPECT_NE(operations_.called_on.load(), std::this_thread::get_id());
+}
+
+TEST_F(AdminApiTest, CallsGetTheBodyOfTheRequest) {
+  Client client(*this);
+  client.send(
+      "PATCH /api/v1/servers/users/u1 HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n"
+      "Content-Type: application/json\r\nConnection: close\r\n\r\n{\"weight\": 9}");
+  const std::string answer = client.read_to_end();
+  EXPECT_EQ(status_of(answer), "200") << answer;
+  EXPECT_NE(answer.find("\"weight\": 9"), std::string::npos) << answer;
+}
+
+TEST_F(AdminApiTest, ThereAreNoCallsOnceTheJobsThreadHasEnded) {
+  jobs_.stop();
+  const std::string answer = ask("GET /api/v1/listeners");
+  EXPECT_EQ(status_of(answer), "503");
+  EXPECT_TRUE(body_of(answer).starts_with("{\"error\": {\"reason\": \"shutting_down\", "))
+      << answer;
+}
+
+TEST_F(AdminApiTest, TheRootListsEveryCall) {
+  const std::string list = body_of(ask("GET /"));
+  for (const char* call :
+       {"\nGET    /api/v1/listeners ", "\nPATCH  /api/v1/servers/{backend}/{server} ",
+        "\nDELETE /api/v1/servers/{backend}/{server} ", "\nPOST   /api/v1/reload "}) {
+    EXPECT_NE(list.find(call), std::string::npos) << list;
+  }
 }
 
 TEST_F(AdminApiTest, TheRootListsEveryPathAndEachAnswersGetAndHead) {

@@ -9,7 +9,9 @@
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
+#include "base/assert.h"
 #include "stats/access_log.h"
 
 namespace weir::app {
@@ -17,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kRingBytes = std::size_t{1} << 20;
+constexpr int kRecordsPerTurn = 1000;  // of one ring
 constexpr std::size_t kPendingBytesMax = std::size_t{1} << 20;
 // Between two looks at the rings: short after there was something, longer while nothing comes.
 constexpr auto kPauseMin = 2ms;
@@ -36,36 +38,68 @@ Fd open_file(const std::string& path) {
 
 }  // namespace
 
-std::expected<void, std::string> AccessLogWriter::open(proxy::Listener& listener) {
-  const proxy::AccessLogSettings& settings = listener.access_log;
-  if (settings.format == proxy::AccessLogFormat::off) return {};
-  auto file = std::ranges::find_if(files_, [&settings](const File& known) {
-    return known.path == *settings.path && known.format == settings.format;
-  });
-  if (file == files_.end()) {
-    Fd fd = open_file(*settings.path);
-    if (!fd.is_open()) {
-      return std::unexpected("cannot write the access log " + *settings.path + ": " +
-                             std::strerror(errno));
-    }
-    struct stat status{};
-    ::fstat(fd.get(), &status);
-    File& opened = files_.emplace_back();
-    opened.path = *settings.path;
-    opened.format = settings.format;
-    opened.fd = std::move(fd);
-    opened.is_regular = S_ISREG(status.st_mode);
-    opened.full = std::make_unique<std::atomic<bool>>(false);
-    file = files_.end() - 1;
+std::expected<AccessLogWriter::Output, std::string> AccessLogWriter::open_output(
+    const std::string& path) {
+  Output output{.fd = open_file(path)};
+  if (!output.fd.is_open()) {
+    return std::unexpected("cannot write the access log " + path + ": " + std::strerror(errno));
   }
-  listener.access_log_index = static_cast<std::uint32_t>(file - files_.begin());
-  listener.access_log_full = file->full.get();
-  return {};
+  struct stat status{};
+  ::fstat(output.fd.get(), &status);
+  output.is_regular = S_ISREG(status.st_mode);
+  return output;
+}
+
+std::expected<std::shared_ptr<const proxy::AccessLogFile>, std::string> AccessLogWriter::open(
+    const proxy::AccessLogSettings& settings) {
+  if (settings.format == proxy::AccessLogFormat::off) return nullptr;
+  const auto is_wanted = [&settings](const std::unique_ptr<File>& file) {
+    return file != nullptr && file->path == *settings.path && file->format == settings.format;
+  };
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto known = std::ranges::find_if(files_, is_wanted);
+    if (known != files_.end()) {
+      (*known)->unheld_in = 0;
+      return (*known)->handle;
+    }
+  }
+  // Without the lock: a slow disk shall not hold up the other logs.
+  auto output = open_output(*settings.path);
+  if (!output) return std::unexpected(output.error());
+  const std::scoped_lock lock(mutex_);
+  auto place = std::find(files_.begin(), files_.end(), nullptr);
+  if (place == files_.end()) place = files_.emplace(place);
+  const auto index = static_cast<std::uint32_t>(place - files_.begin());
+  *place = std::make_unique<File>(*settings.path, settings.format,
+                                  std::make_shared<proxy::AccessLogFile>(index));
+  (*place)->next_output = std::move(*output);
+  return (*place)->handle;
+}
+
+std::vector<std::string> AccessLogWriter::reopen() {
+  std::vector<std::string> paths;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& file : files_) paths.push_back(file == nullptr ? "" : file->path);
+  }
+  std::vector<std::string> problems;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (paths[i].empty()) continue;
+    auto output = open_output(paths[i]);
+    if (!output) {
+      problems.push_back(output.error());
+      continue;
+    }
+    const std::scoped_lock lock(mutex_);
+    // Closed in the meantime, perhaps, but not another one: only this thread opens any.
+    if (files_[i] != nullptr) files_[i]->next_output = std::move(*output);
+  }
+  return problems;
 }
 
 LogRing& AccessLogWriter::add_ring() {
-  rings_.push_back(std::make_unique<LogRing>(kRingBytes));
-  return *rings_.back();
+  return rings_.emplace_back(std::make_unique<Ring>())->records;
 }
 
 void AccessLogWriter::start() {
@@ -84,8 +118,11 @@ void AccessLogWriter::run() {
   for (;;) {
     const bool is_last = stopping_.load(std::memory_order_relaxed);
     const bool took = take_records();
+    update_files();
     bool all_written = true;
-    for (File& file : files_) all_written = write_pending(file) && all_written;
+    for (File* file : known_files_) {
+      if (file != nullptr) all_written = write_pending(*file) && all_written;
+    }
     if (took) {
       pause = kPauseMin;
       continue;
@@ -104,25 +141,69 @@ void AccessLogWriter::run() {
 // False: there was nothing. What a full file gets here was in the rings when it filled up, so that
 // is bounded.
 bool AccessLogWriter::take_records() {
+  ++turn_;
   bool took = false;
-  for (auto& ring : rings_) {
-    for (int i = 0; i < 1000; ++i) {
-      const std::span<const char> bytes = ring->front();
-      if (bytes.empty()) break;
-      std::uint32_t index;
-      std::memcpy(&index, bytes.data(), sizeof index);
-      File& file = files_[index];
-      const stats::AccessRecord record = stats::decode(bytes.subspan(sizeof index));
-      if (file.format == proxy::AccessLogFormat::json) {
-        stats::format_json(record, file.pending);
-      } else {
-        stats::format_combined(record, file.pending);
-      }
-      ring->pop();
-      took = true;
-    }
-  }
+  for (auto& ring : rings_) took = take_records(*ring) || took;
   return took;
+}
+
+bool AccessLogWriter::take_records(Ring& ring) {
+  for (int taken = 0; taken < kRecordsPerTurn; ++taken) {
+    const std::span<const char> bytes = ring.records.front();
+    if (bytes.empty()) {
+      ring.cleared_in = turn_;
+      ring.lap_in = turn_;
+      ring.lap_bytes = 0;
+      return taken > 0;
+    }
+    std::uint32_t index;
+    std::memcpy(&index, bytes.data(), sizeof index);
+    File& file = file_of(index);
+    const stats::AccessRecord record = stats::decode(bytes.subspan(sizeof index));
+    if (file.format == proxy::AccessLogFormat::json) {
+      stats::format_json(record, file.pending);
+    } else {
+      stats::format_combined(record, file.pending);
+    }
+    ring.lap_bytes += bytes.size();
+    ring.records.pop();
+  }
+  if (ring.lap_bytes >= kRingBytes) {
+    ring.cleared_in = std::exchange(ring.lap_in, turn_);
+    ring.lap_bytes = 0;
+  }
+  return true;
+}
+
+AccessLogWriter::File& AccessLogWriter::file_of(std::uint32_t index) {
+  // It may have been opened since the last look.
+  if (index >= known_files_.size() || known_files_[index] == nullptr) update_files();
+  WEIR_ASSERT(known_files_[index] != nullptr);
+  return *known_files_[index];
+}
+
+void AccessLogWriter::update_files() {
+  const std::scoped_lock lock(mutex_);
+  known_files_.resize(files_.size());
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    if (files_[i] != nullptr) close_if_unheld(files_[i]);
+    known_files_[i] = files_[i].get();
+    if (files_[i] == nullptr || !files_[i]->next_output.fd.is_open()) continue;
+    files_[i]->output = std::exchange(files_[i]->next_output, {});
+  }
+}
+
+void AccessLogWriter::close_if_unheld(std::unique_ptr<File>& file) {
+  if (file->handle.use_count() > 1) return;
+  // With the release of the last holder: the rings show what it had written by then.
+  std::atomic_thread_fence(std::memory_order_acquire);
+  if (file->unheld_in == 0) {
+    file->unheld_in = turn_;
+    return;
+  }
+  const bool is_all_taken = std::ranges::all_of(
+      rings_, [&file](const auto& ring) { return ring->cleared_in > file->unheld_in; });
+  if (is_all_taken && file->pending.empty()) file.reset();
 }
 
 // True: nothing is left. Never blocks: a pipe or terminal that polls writable takes PIPE_BUF bytes.
@@ -130,18 +211,18 @@ bool AccessLogWriter::write_pending(File& file) {
   std::size_t written = 0;
   while (written < file.pending.size()) {
     std::size_t size = file.pending.size() - written;
-    if (!file.is_regular) {
-      pollfd poll{.fd = file.fd.get(), .events = POLLOUT, .revents = 0};
+    if (!file.output.is_regular) {
+      pollfd poll{.fd = file.output.fd.get(), .events = POLLOUT, .revents = 0};
       if (::poll(&poll, 1, 0) != 1 || (poll.revents & POLLOUT) == 0) break;
       size = std::min<std::size_t>(size, PIPE_BUF);
     }
-    const ssize_t count = ::write(file.fd.get(), file.pending.data() + written, size);
+    const ssize_t count = ::write(file.output.fd.get(), file.pending.data() + written, size);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
     written += static_cast<std::size_t>(count);
   }
   file.pending.erase(0, written);
-  file.full->store(file.pending.size() >= kPendingBytesMax, std::memory_order_relaxed);
+  file.handle->full.store(file.pending.size() >= kPendingBytesMax, std::memory_order_relaxed);
   return file.pending.empty();
 }
 

@@ -81,10 +81,12 @@ std::string errors_reference() {
 
 }  // namespace
 
-int run_file(const std::string& path) {
+int run_file(const std::string& path, ReloadOn reload_on) {
   config::Problems problems;
   const Settings settings = load(path, problems);
-  return problems.has_errors() ? 1 : run_process(settings);
+  return problems.has_errors()
+             ? 1
+             : run_process(settings, {.file = path, .watch = reload_on == ReloadOn::change});
 }
 
 int run_quick_start(const QuickStart& quick) {
@@ -92,7 +94,7 @@ int run_quick_start(const QuickStart& quick) {
     return refuse("nothing to run: name a file with -c FILE, or --listen ADDRESS --to ADDRESS,...");
   }
   const auto settings = settings_of(quick);
-  return settings ? run_process(*settings) : refuse(settings.error());
+  return settings ? run_process(*settings, {}) : refuse(settings.error());
 }
 
 int run_demo(const std::string& listen) {
@@ -115,12 +117,12 @@ int run_demo(const std::string& listen) {
     backend.servers[i].name = "demo-" + std::to_string(i + 1);
   }
   settings->workers.count = 1;  // so that the three take exact turns
-  return run_process(*settings, [](const net::Address& listener) {
+  return run_process(*settings, {.ready = [](const net::Address& listener) {
     fmt::print(stderr,
                "\nThree demo servers take turns behind Weir. Try it, in another terminal:\n\n"
                "    curl http://{}/\n\nCtrl-C stops.\n",
                listener.to_string());
-  });
+  }});
 }
 
 int check_file(const std::string& path) {

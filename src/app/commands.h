@@ -1,6 +1,7 @@
 #pragma once
 // What the command line asks for. Each gives the exit status.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,9 @@ struct QuickStart {
   std::string protocol = "http";
 };
 
-int run_file(const std::string& path);
+// What has the file read again: SIGHUP alone, or any change of it as well.
+enum class ReloadOn : std::uint8_t { signal, change };
+int run_file(const std::string& path, ReloadOn reload_on);
 int run_quick_start(const QuickStart& quick);
 // listen: empty for 127.0.0.1:8080, or any free port if that is taken.
 int run_demo(const std::string& listen);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "config/difference.h"
 #include "config/reader.h"
 #include "config/text.h"
 
@@ -125,19 +126,84 @@ Settings load_settings(const config::Document& document, Problems& problems) {
   return settings;
 }
 
-proxy::Snapshot compile(const Settings& settings, stats::Registry& registry) {
-  proxy::Snapshot snapshot;
-  std::map<std::string_view, proxy::BackendIndex> indices;
-  for (const auto& backend : settings.backends) {
-    indices.emplace(*backend.name, proxy::BackendIndex(snapshot.backends.size()));
-    snapshot.backends.push_back(std::make_shared<backend::Backend>(backend, registry));
+namespace {
+
+using BackendPlaces = std::map<std::string_view, proxy::BackendIndex>;
+
+BackendPlaces places_of(const std::vector<std::shared_ptr<backend::Backend>>& backends) {
+  BackendPlaces places;
+  for (const auto& backend : backends) {
+    places.emplace(backend->name(), proxy::BackendIndex(places.size()));
   }
+  return places;
+}
+
+void compile_backends(const Settings& settings, stats::Registry& registry, const InForce* before,
+                      proxy::Snapshot& snapshot) {
+  const BackendPlaces known =
+      before == nullptr ? BackendPlaces() : places_of(before->snapshot.backends);
+  for (const auto& backend : settings.backends) {
+    const auto found = known.find(*backend.name);
+    if (found == known.end()) {
+      snapshot.predecessors.push_back(proxy::BackendIndex::none);
+      snapshot.backends.push_back(std::make_shared<backend::Backend>(backend, registry));
+      continue;
+    }
+    const auto& predecessor = before->snapshot.backends[static_cast<std::size_t>(found->second)];
+    snapshot.predecessors.push_back(found->second);
+    snapshot.backends.push_back(
+        config::is_equal(predecessor->settings(), backend)
+            ? predecessor
+            : std::make_shared<backend::Backend>(backend, registry, predecessor.get()));
+  }
+}
+
+bool is_same_match(const proxy::ListenerSettings& a, const proxy::ListenerSettings& b) {
+  return std::ranges::equal(a.routes, b.routes, [](const auto& x, const auto& y) {
+    return config::is_equal(x.match, y.match);
+  });
+}
+
+// The routers in force, by their listeners' names.
+class KnownRouters {
+ public:
+  explicit KnownRouters(const InForce* before) : before_(before) {
+    if (before == nullptr) return;
+    for (std::size_t i = 0; i < before->settings.listeners.size(); ++i) {
+      places_.emplace(*before->settings.listeners[i].name, i);
+    }
+  }
+  // Null: its routes match otherwise than before.
+  std::shared_ptr<const proxy::Router> find_same(const proxy::ListenerSettings& listener) const {
+    const auto found = places_.find(*listener.name);
+    if (found == places_.end()) return nullptr;
+    const bool is_same = is_same_match(before_->settings.listeners[found->second], listener);
+    return is_same ? before_->snapshot.listeners[found->second].router : nullptr;
+  }
+
+ private:
+  const InForce* before_;
+  std::map<std::string_view, std::size_t> places_;
+};
+
+}  // namespace
+
+proxy::Snapshot compile(const Settings& settings, stats::Registry& registry,
+                        const InForce* before) {
+  proxy::Snapshot snapshot;
+  compile_backends(settings, registry, before, snapshot);
+  const BackendPlaces places = places_of(snapshot.backends);
+  const KnownRouters known(before);
   for (const auto& listener : settings.listeners) {
-    std::vector<proxy::BackendIndex> backends;
-    for (const auto& route : listener.routes) backends.push_back(indices.at(*route.backend));
-    if (listener.routes.empty()) backends.push_back(indices.at(*listener.backend));
-    snapshot.listeners.push_back(
-        std::make_shared<proxy::Listener>(listener, std::move(backends), registry));
+    proxy::ServedListener& served = snapshot.listeners.emplace_back();
+    served.listener = std::make_shared<proxy::Listener>(listener, registry);
+    served.sockets = proxy::SocketsId(snapshot.listeners.size());
+    for (const auto& route : listener.routes) {
+      served.route_backends.push_back(places.at(*route.backend));
+    }
+    if (listener.routes.empty()) served.route_backends.push_back(places.at(*listener.backend));
+    served.router = known.find_same(listener);
+    if (served.router == nullptr) served.router = proxy::make_router(listener);
   }
   return snapshot;
 }

@@ -15,7 +15,15 @@ namespace weir::app {
 // only if `problems` has no error.
 Settings load_settings(const config::Document& document, config::Problems& problems);
 
-// The settings are free of errors.
-proxy::Snapshot compile(const Settings& settings, stats::Registry& registry);
+// What a new snapshot is to replace: what did not change is taken over from it.
+struct InForce {
+  const Settings& settings;
+  const proxy::Snapshot& snapshot;
+};
+
+// The settings are free of errors. Files and sockets of listeners are left to the caller, who has
+// to call adopt_servers() of each backend when the snapshot comes into force.
+proxy::Snapshot compile(const Settings& settings, stats::Registry& registry,
+                        const InForce* before = nullptr);
 
 }  // namespace weir::app

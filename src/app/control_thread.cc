@@ -16,14 +16,13 @@ constexpr Duration kPingInterval = 500ms;
 
 ControlThread::ControlThread(std::unique_ptr<Worker> worker,
                              std::span<const std::unique_ptr<WorkerThread>> workers,
-                             std::shared_ptr<const proxy::Snapshot> snapshot,
-                             const stats::Registry& registry)
+                             LiveConfiguration& configuration, const stats::Registry& registry)
     : worker_(std::move(worker)),
       workers_(workers),
-      snapshot_(std::move(snapshot)),
+      configuration_(configuration),
       registry_(registry),
       started_(std::chrono::system_clock::now()),
-      api_(*worker_, jobs_, *this),
+      api_(*worker_, jobs_, *this, configuration),
       service_(*worker_, api_),
       stop_(*this) {}
 
@@ -63,7 +62,7 @@ std::string ControlThread::not_ready_reason() const {
 
 std::optional<std::string> ControlThread::stuck() const {
   for (const auto& worker : workers_) {
-    if (worker->is_stuck(worker_->now())) {
+    if (worker->is_stuck()) {
       return "worker " + std::to_string(worker->index()) + " does not turn its loop";
     }
   }
@@ -74,15 +73,7 @@ void ControlThread::append_samples(std::vector<stats::Sample>& samples) const {
   const stats::ProcessFacts facts{
       .version = WEIR_VERSION, .started = started_, .workers = workers_.size()};
   stats::append_process_samples(facts, std::chrono::system_clock::now(), samples);
-  samples.push_back({stats::MetricId::snapshots_live, {}, 1});
-  for (const auto& backend : snapshot_->backends) {
-    for (std::size_t i = 0; i < backend->size(); ++i) {
-      const backend::Server& server = backend->server(balance::to_server(i));
-      samples.push_back({stats::MetricId::server_leases,
-                         stats::server_labels(backend->name(), server.name()),
-                         static_cast<double>(server.leases())});
-    }
-  }
+  configuration_.append_samples(samples);
 }
 
 }  // namespace weir::app

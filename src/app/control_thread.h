@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "admin/admin_api.h"
+#include "app/live_configuration.h"
 #include "app/worker_thread.h"
-#include "proxy/snapshot.h"
 #include "runtime/jobs.h"
 
 namespace weir::app {
@@ -20,7 +20,7 @@ class ControlThread final : private admin::ProcessView {
   // All must outlive it.
   ControlThread(std::unique_ptr<Worker> worker,
                 std::span<const std::unique_ptr<WorkerThread>> workers,
-                std::shared_ptr<const proxy::Snapshot> snapshot, const stats::Registry& registry);
+                LiveConfiguration& configuration, const stats::Registry& registry);
   ControlThread(const ControlThread&) = delete;
   ~ControlThread() { stop(); }
 
@@ -51,7 +51,7 @@ class ControlThread final : private admin::ProcessView {
 
   std::unique_ptr<Worker> worker_;
   std::span<const std::unique_ptr<WorkerThread>> workers_;
-  std::shared_ptr<const proxy::Snapshot> snapshot_;
+  LiveConfiguration& configuration_;
   const stats::Registry& registry_;
   WallTime started_;
   std::atomic<State> state_ = State::starting;

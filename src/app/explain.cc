@@ -207,7 +207,8 @@ void add_rejected_routes(Lines& lines, const proxy::ListenerSettings& listener, 
 std::vector<balance::ServerIndex> pick_some(const backend::Backend& backend,
                                             balance::ServerRole role, std::uint64_t seed) {
   const balance::Picker& picker = backend.picker();
-  const balance::Table& table = backend.table(role);
+  const auto candidates = backend.candidates();
+  const balance::Table& table = *candidates->tables[std::to_underlying(role)];
   const auto state = picker.start(table, balance::WorkerIndex{0}, 1);
   Random random(seed);
   std::vector<balance::ServerIndex> picks;
@@ -237,7 +238,7 @@ std::string print_order(const backend::Backend& backend,
 void add_rejected_servers(Lines& lines, const backend::Backend& backend,
                           balance::ServerIndex picked) {
   const bool is_backup_left = picked != balance::ServerIndex::none &&
-                              backend.server(picked).role() == balance::ServerRole::primary;
+                              backend.role_of(picked) == balance::ServerRole::primary;
   std::size_t rejected = 0;
   for (const backend::ServerSettings& server : backend.settings().servers) {
     const bool is_left = server.backup && is_backup_left;
@@ -292,7 +293,8 @@ std::string head_of(const Question& question, const Url& url) {
 // The route, if one matches; lines say why others, or all, do not.
 RouteIndex explain_request(Lines& lines, const Question& question, const Url& url,
                            const proxy::ListenerSettings& settings,
-                           const proxy::Listener& listener) {
+                           const proxy::ServedListener& served) {
+  const proxy::Listener& listener = *served.listener;
   const std::string bytes = head_of(question, url);
   std::vector<http::Field> fields(listener.head_limits.fields);
   http::RequestHead head;
@@ -306,7 +308,7 @@ RouteIndex explain_request(Lines& lines, const Question& question, const Url& ur
   std::string path_space(head.path.size(), '\0');
   proxy::RoutingSpace space;
   space.path = path_space;
-  const proxy::Routing routing = proxy::route_request(head, listener, space);
+  const proxy::Routing routing = proxy::route_request(head, listener.limits, *served.router, space);
   if (routing.error.kind == ErrorKind::bad_request) {
     lines.add_answer(
         ErrorKind::bad_request,
@@ -347,7 +349,8 @@ std::expected<Explanation, std::string> Explainer::explain(const Question& quest
                                                : find_named(question.listener, *url, settings_);
   if (!found) return Refused(found.error());
   const proxy::ListenerSettings& settings = settings_.listeners[found->index];
-  const proxy::Listener& listener = *snapshot_.listeners[found->index];
+  const proxy::ServedListener& served = snapshot_.listeners[found->index];
+  const proxy::Listener& listener = *served.listener;
 
   Lines lines(file_name_);
   if (!question.from.empty()) {
@@ -359,11 +362,11 @@ std::expected<Explanation, std::string> Explainer::explain(const Question& quest
             settings.position);
   Explanation explanation;
   explanation.route = listener.protocol == proxy::Protocol::http
-                          ? explain_request(lines, question, *url, settings, listener)
+                          ? explain_request(lines, question, *url, settings, served)
                           : RouteIndex{0};
   if (explanation.route != RouteIndex::none) {
     const proxy::BackendIndex index =
-        listener.route_backends[static_cast<std::size_t>(explanation.route)];
+        served.route_backends[static_cast<std::size_t>(explanation.route)];
     const backend::Backend& backend = *snapshot_.backends[std::to_underlying(index)];
     const backend::BackendSettings& of_backend = backend.settings();
     lines.add("backend",

@@ -4,15 +4,15 @@
 #include <csignal>
 #include <cstdio>
 #include <fmt/format.h>
-#include <latch>
 #include <pthread.h>
 #include <random>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "app/access_log_writer.h"
-#include "app/compile.h"
 #include "app/control_thread.h"
 #include "app/cpus.h"
+#include "app/live_configuration.h"
 #include "app/worker_thread.h"
 #include "net/listening_socket.h"
 
@@ -38,6 +38,46 @@ sigset_t stop_signals() {
   return signals;
 }
 
+sigset_t handled_signals() {
+  sigset_t signals = stop_signals();
+  sigaddset(&signals, SIGHUP);
+  return signals;
+}
+
+// Whether a file has become another one since the last look. A change counts when the file has
+// stood still for one look, so that nothing half-written is read.
+class FileWatch {
+ public:
+  explicit FileWatch(std::string path) : path_(std::move(path)), known_(look()), seen_(known_) {}
+
+  bool has_changed() {
+    const Look now = look();
+    const bool is_settled = now == std::exchange(seen_, now);
+    if (!is_settled || now == known_ || now == Look()) return false;
+    known_ = now;
+    return true;
+  }
+
+ private:
+  // Inode and time of change catch an editor's rename and a swapped link alike.
+  struct Look {
+    ino_t inode = 0;
+    off_t size = 0;
+    std::int64_t changed_ns = 0;
+    friend bool operator==(const Look&, const Look&) = default;
+  };
+  Look look() const {
+    struct stat status{};
+    if (path_.empty() || ::stat(path_.c_str(), &status) != 0) return {};
+    return {status.st_ino, status.st_size,
+            std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
+  }
+
+  std::string path_;
+  Look known_;
+  Look seen_;
+};
+
 // Raises the limit of open files as far as it goes; gives what it is then.
 std::uint64_t raise_descriptor_limit() {
   rlimit limit{};
@@ -50,29 +90,35 @@ std::uint64_t raise_descriptor_limit() {
 
 class Process {
  public:
-  explicit Process(const Settings& settings)
-      : settings_(settings),
+  Process(const Settings& settings, const RunOptions& options)
+      : options_(options),
+        settings_(settings),
         workers_(settings.workers.count != 0 ? settings.workers.count : count_usable_cpus()),
-        registry_(workers_) {}
+        registry_(workers_),
+        shared_(registry_),
+        configuration_(settings, options.file, registry_, access_log_) {}
 
   // Everything that can fail. Nothing serves yet.
   std::expected<void, std::string> prepare();
-  void serve(void (*ready)(const net::Address&));
+  void serve();
 
  private:
   std::expected<std::uint32_t, std::string> connections_per_worker() const;
-  std::expected<void, std::string> open_listeners();
   std::expected<void, std::string> open_admin();
   std::expected<void, std::string> make_workers(std::uint32_t connections_max);
+  void say_where();
+  void await_stop_signal();
+  void reload();
   bool all_over() const;
   void stop();
 
+  const RunOptions& options_;
   const Settings& settings_;
   std::uint32_t workers_;
   stats::Registry registry_;
+  proxy::ProxyShared shared_;
   AccessLogWriter access_log_;
-  std::shared_ptr<proxy::Snapshot> snapshot_;
-  std::vector<net::ListeningSockets> sockets_;  // by listener
+  LiveConfiguration configuration_;
   std::optional<net::ListeningSockets> admin_;
   std::vector<std::unique_ptr<WorkerThread>> threads_;
   std::unique_ptr<ControlThread> control_;
@@ -81,11 +127,7 @@ class Process {
 std::expected<void, std::string> Process::prepare() {
   const auto connections_max = connections_per_worker();
   if (!connections_max) return Problem(connections_max.error());
-  snapshot_ = std::make_shared<proxy::Snapshot>(compile(settings_, registry_));
-  for (auto& listener : snapshot_->listeners) {
-    if (const auto opened = access_log_.open(*listener); !opened) return opened;
-  }
-  if (const auto opened = open_listeners(); !opened) return opened;
+  if (const auto prepared = configuration_.prepare(); !prepared) return prepared;
   if (const auto opened = open_admin(); !opened) return opened;
   return make_workers(*connections_max);
 }
@@ -114,15 +156,6 @@ std::expected<std::uint32_t, std::string> Process::connections_per_worker() cons
       descriptors, workers_, wanted, needed, needed, possible));
 }
 
-std::expected<void, std::string> Process::open_listeners() {
-  for (const auto& listener : snapshot_->listeners) {
-    auto opened = net::open_listening_sockets(listener->address, workers_);
-    if (!opened) return Problem("listener " + listener->name + ": " + opened.error());
-    sockets_.push_back(std::move(*opened));
-  }
-  return {};
-}
-
 // An address that somebody wrote has to be had; without the default one Weir serves all the same.
 std::expected<void, std::string> Process::open_admin() {
   const AdminSettings admin = settings_.admin.value_or(AdminSettings());
@@ -145,44 +178,57 @@ std::expected<void, std::string> Process::make_workers(std::uint32_t connections
     if (!worker) {
       return Problem("cannot make a worker: " + std::string(row_of(worker.error().kind).sentence));
     }
-    WorkerShare share{.workers = workers_,
-                      .connections_max = connections_max,
-                      .snapshot = snapshot_,
-                      .registry = &registry_,
-                      .access_log = &access_log_.add_ring(),
-                      .sockets = {}};
-    for (std::size_t i = 0; i < sockets_.size(); ++i) {
-      share.sockets.push_back({snapshot_->listeners[i].get(), sockets_[i].address.port(),
-                               std::move(sockets_[i].sockets[index])});
-    }
-    threads_.push_back(std::make_unique<WorkerThread>(std::move(*worker), std::move(share)));
+    threads_.push_back(std::make_unique<WorkerThread>(std::move(*worker), shared_,
+                                                      access_log_.add_ring(), connections_max));
   }
   auto worker = Worker::make(workers_, kControlBufferBytes, seed());
   if (!worker) return Problem("cannot make the control thread: no file descriptor is left");
-  control_ = std::make_unique<ControlThread>(std::move(*worker), threads_, snapshot_, registry_);
+  control_ =
+      std::make_unique<ControlThread>(std::move(*worker), threads_, configuration_, registry_);
   return {};
 }
 
-void Process::serve(void (*ready)(const net::Address&)) {
-  std::latch listening(workers_);
+void Process::serve() {
   access_log_.start();
-  for (auto& thread : threads_) thread->start(listening);
-  listening.wait();
+  for (auto& thread : threads_) thread->start();
+  configuration_.serve(threads_);
   control_->start(admin_ ? std::move(admin_->sockets.front()) : Fd());
   control_->set_ready();
-  for (std::size_t i = 0; i < sockets_.size(); ++i) {
-    const proxy::Listener& listener = *snapshot_->listeners[i];
-    const bool is_http = listener.protocol == proxy::Protocol::http;
-    say(fmt::format("listening on {}://{} (listener {})", is_http ? "http" : "tcp",
-                    sockets_[i].address.to_string(), listener.name));
+  say_where();
+  await_stop_signal();
+  stop();
+}
+
+void Process::say_where() {
+  for (const admin::ListenerState& listener : configuration_.listeners()) {
+    say(fmt::format("listening on {}://{} (listener {})", listener.protocol, listener.address,
+                    listener.name));
   }
   if (admin_) say("admin on http://" + admin_->address.to_string());
   say("ready");
-  if (ready != nullptr) ready(sockets_.front().address);
-  const sigset_t signals = stop_signals();
-  int signal = 0;
-  ::sigwait(&signals, &signal);
-  stop();
+  if (options_.ready != nullptr) options_.ready(configuration_.first_address());
+}
+
+void Process::await_stop_signal() {
+  const sigset_t signals = handled_signals();
+  FileWatch watch(options_.watch ? options_.file : "");
+  for (;;) {
+    const timespec second{.tv_sec = 1, .tv_nsec = 0};
+    const int signal = options_.watch ? ::sigtimedwait(&signals, nullptr, &second)
+                                      : ::sigwaitinfo(&signals, nullptr);
+    if (signal == SIGTERM || signal == SIGINT) return;
+    if (signal == SIGHUP || watch.has_changed()) reload();
+  }
+}
+
+void Process::reload() {
+  const auto report = configuration_.reload();
+  if (!report) {
+    return say("reload refused, nothing has changed: " + report.error().message);
+  }
+  for (const std::string& change : report->changes) say("reload: " + change);
+  for (const std::string& warning : report->warnings) say("warning: " + warning);
+  say(fmt::format("reloaded: {} changes", report->changes.size()));
 }
 
 bool Process::all_over() const {
@@ -191,12 +237,13 @@ bool Process::all_over() const {
 
 void Process::stop() {
   using Clock = std::chrono::steady_clock;
-  say(fmt::format(
-      "stopping: no new connections; exchanges have {} s to finish",
-      std::chrono::duration_cast<std::chrono::seconds>(settings_.timeouts.shutdown).count()));
   control_->begin_shutdown();
+  configuration_.close();
+  const Duration shutdown = configuration_.shutdown_timeout();
+  say(fmt::format("stopping: no new connections; exchanges have {} s to finish",
+                  std::chrono::duration_cast<std::chrono::seconds>(shutdown).count()));
   for (auto& thread : threads_) thread->drain();
-  const auto cut_at = Clock::now() + settings_.timeouts.shutdown;
+  const auto cut_at = Clock::now() + shutdown;
   const sigset_t signals = stop_signals();
   bool cut = false;
   while (!all_over()) {
@@ -216,16 +263,16 @@ void Process::stop() {
 
 }  // namespace
 
-int run_process(const Settings& settings, void (*ready)(const net::Address& listener)) {
-  const sigset_t signals = stop_signals();
+int run_process(const Settings& settings, const RunOptions& options) {
+  const sigset_t signals = handled_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  Process process(settings);
+  Process process(settings, options);
   if (const auto prepared = process.prepare(); !prepared) {
     say("error: " + prepared.error());
     return 1;
   }
-  process.serve(ready);
+  process.serve();
   return 0;
 }
 

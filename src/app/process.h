@@ -9,11 +9,17 @@
 
 namespace weir::app {
 
+struct RunOptions {
+  std::string file = {};  // read again on SIGHUP; empty: there is none
+  bool watch = false;     // read the file again when it changes
+  // Told the first listener's address when all accept; may be null.
+  void (*ready)(const net::Address& listener) = nullptr;
+};
+
 // Runs until SIGTERM or SIGINT: stops accepting, finishes exchanges within timeouts.shutdown, cuts
 // what is left; a second signal ends at once. Prints where it listens, then `ready`, to stderr. The
-// exit status: 0, or 1 after a message when it could not start. Blocks those signals in the calling
-// thread for good.
-// ready: told the first listener's address when all accept; may be null.
-int run_process(const Settings& settings, void (*ready)(const net::Address& listener) = nullptr);
+// exit status: 0, or 1 after a message when it could not start. Blocks those signals, and SIGHUP,
+// in the calling thread for good.
+int run_process(const Settings& settings, const RunOptions& options);
 
 }  // namespace weir::app

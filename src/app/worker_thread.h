@@ -1,42 +1,34 @@
 #pragma once
-// WorkerThread: a thread that runs one worker's share of the traffic. Made, told and joined by the
-// main thread.
+// WorkerThread: a thread that runs one worker's share of the traffic. Made, told and joined by
+// other threads.
 
 #include <atomic>
-#include <latch>
 #include <memory>
+#include <span>
 #include <thread>
 #include <vector>
 
-#include "net/listening_socket.h"
+#include "base/fd.h"
 #include "proxy/proxy_worker.h"
 
 namespace weir::app {
 
-// One listening socket of this worker.
-struct WorkerSocket {
-  const proxy::Listener* listener;
+// A listening socket of one worker, which has to take it over.
+struct NewSocket {
+  proxy::SocketsId sockets;
   std::uint16_t port;
-  Fd socket;
-};
-
-struct WorkerShare {
-  std::uint32_t workers;  // of the process
-  std::uint32_t connections_max;
-  std::shared_ptr<const proxy::Snapshot> snapshot;
-  stats::Registry* registry;
-  LogRing* access_log;
-  std::vector<WorkerSocket> sockets;
+  Fd fd;
 };
 
 class WorkerThread {
  public:
-  WorkerThread(std::unique_ptr<Worker> worker, WorkerShare share);
+  // shared and access_log must outlive it. connections_max: client connections at a time.
+  WorkerThread(std::unique_ptr<Worker> worker, proxy::ProxyShared& shared, LogRing& access_log,
+               std::uint32_t connections_max);
   WorkerThread(const WorkerThread&) = delete;
   ~WorkerThread();
 
-  // Counts `listening` down once every listener accepts.
-  void start(std::latch& listening);
+  void start();
 
   // Each may be called once; any thread.
   void drain() noexcept { worker_->post(drain_); }
@@ -45,12 +37,21 @@ class WorkerThread {
   bool is_over() const noexcept { return over_.load(std::memory_order_acquire); }
 
   std::uint32_t index() const noexcept { return worker_->index(); }
+  // Any thread.
+  std::uint32_t connections_open() const noexcept { return shared_.loads.connections(index()); }
   // Asks for a sign of life; at most one request is on its way. The control thread.
   void ping(TimePoint now) noexcept;
-  // The worker has not answered for 5 s. The control thread.
-  bool is_stuck(TimePoint now) const noexcept;
+  // The worker has not answered for 5 s. Any thread.
+  bool is_stuck() const noexcept;
+
+  // What follows: the worker's thread.
+  proxy::ProxyWorker& proxy() noexcept { return *proxy_; }
+  // Gives back what was in force.
+  std::shared_ptr<const proxy::Snapshot> install(std::shared_ptr<const proxy::Snapshot> snapshot,
+                                                 std::vector<NewSocket> sockets);
 
  private:
+  friend class WorkerCall;
   // A message that calls one function of the worker's proxy.
   struct Order final : Message {
     Order(WorkerThread& thread, void (proxy::ProxyWorker::*function)() noexcept) noexcept
@@ -65,19 +66,34 @@ class WorkerThread {
     WorkerThread& owner;
   };
 
-  void run(std::latch& listening);
+  void run();
   void count_loop() noexcept;
 
   std::unique_ptr<Worker> worker_;
-  WorkerShare share_;
-  std::unique_ptr<proxy::ProxyWorker> proxy_;  // on the thread only
+  proxy::ProxyShared& shared_;
+  std::unique_ptr<proxy::ProxyWorker> proxy_;
   Order drain_;
   Order abort_;
   Ping ping_;
   std::atomic<bool> ping_pending_ = false;
-  TimePoint pinged_at_{};
+  std::atomic<TimePoint> pinged_at_{};
   std::atomic<bool> over_ = false;
   std::thread thread_;
 };
+
+// Something that every worker has to do.
+class WorkerOrder {
+ public:
+  // Each worker's thread. What is given back is destroyed off the workers.
+  virtual std::shared_ptr<const void> run(WorkerThread& worker) noexcept = 0;
+
+ protected:
+  ~WorkerOrder() = default;
+};
+
+// Has every worker that has not ended carry out the order, and waits until all have. The longest
+// that it took one of them. Neither a worker's nor the control thread.
+Duration run_on_every_worker(std::span<const std::unique_ptr<WorkerThread>> workers,
+                             WorkerOrder& order);
 
 }  // namespace weir::app

@@ -1,30 +1,68 @@
 #include "backend/backend.h"
 
+#include <algorithm>
+#include <map>
+
 namespace weir::backend {
 
-Server::Server(const ServerSettings& settings, std::string_view backend, stats::Registry& registry)
-    : name_(settings.name.value),
-      full_name_(std::string(backend) + "/" + settings.name.value),
-      address_(settings.address.address),
-      role_(settings.backup ? balance::ServerRole::backup : balance::ServerRole::primary),
-      authority_(address_.is_unix() ? "localhost" : address_.to_string()),
-      stats_(registry.server(backend, settings.name.value)) {}
+Backend::Backend(const BackendSettings& settings, stats::Registry& registry,
+                 const Backend* predecessor)
+    : settings_(settings),
+      picker_(balance::kPickers[std::to_underlying(settings.balance)].make()),
+      stats_(registry.backend(settings.name.value)),
+      wait_queue_(predecessor != nullptr ? predecessor->wait_queue_
+                                         : std::make_shared<WaitQueue>(registry.workers())),
+      has_backups_(std::ranges::any_of(settings.servers,
+                                       [](const ServerSettings& server) { return server.backup; })),
+      may_be_full_(std::ranges::any_of(settings.servers, [](const ServerSettings& server) {
+        return server.maxconn.has_value();
+      })) {
+  std::map<std::string_view, std::shared_ptr<Server>> known;
+  if (predecessor != nullptr) {
+    for (const auto& server : predecessor->servers_) known.emplace(server->name(), server);
+  }
+  for (const ServerSettings& server : settings_.servers) {
+    const auto found = known.find(*server.name);
+    const bool is_same = found != known.end() && found->second->address() == server.address.address;
+    servers_.push_back(is_same ? found->second
+                               : std::make_shared<Server>(server, name(), registry));
+    lease_counters_.push_back(&servers_.back()->lease_counter());
+  }
+  candidates_ = make_candidates();
+}
 
-Backend::Backend(const BackendSettings& settings, stats::Registry& registry)
-    : settings_(settings), stats_(registry.backend(settings.name.value)) {
-  std::vector<balance::ServerSpec> specs;
-  for (const ServerSettings& server : settings.servers) {
-    servers_.push_back(std::make_unique<Server>(server, name(), registry));
-    specs.push_back({.weight = server.weight, .role = servers_.back()->role()});
+std::shared_ptr<const Candidates> Backend::make_candidates() const {
+  auto made = std::make_shared<Candidates>();
+  balance::ServerSet usable(size());
+  for (std::size_t i = 0; i < size(); ++i) {
+    const ServerSettings& settings = settings_.servers[i];
+    const Server& server = *servers_[i];
+    made->specs.push_back(
+        {.weight = server.weight_after(settings.weight), .role = role_of(balance::to_server(i))});
+    if (server.admin_state() == AdminState::ready) usable.insert(balance::to_server(i));
   }
-  for (const auto& server : servers_) lease_counters_.push_back(&server->leases_);
-  picker_ = balance::kPickers[std::to_underlying(settings.balance)].make();
-  const balance::ServerSet all = balance::ServerSet::all(specs.size());
   for (const auto role : {balance::ServerRole::primary, balance::ServerRole::backup}) {
-    const balance::ServerSet candidates = balance::candidates_of(specs, all, role);
-    if (role == balance::ServerRole::backup && candidates.is_empty()) continue;
-    tables_[std::to_underlying(role)] = picker_->build(specs, candidates);
+    if (role == balance::ServerRole::backup && !has_backups_) continue;
+    made->tables[std::to_underlying(role)] =
+        picker_->build(made->specs, balance::candidates_of(made->specs, usable, role));
   }
+  return made;
+}
+
+std::shared_ptr<const Candidates> Backend::candidates() const {
+  const std::lock_guard lock(mutex_);
+  return candidates_;
+}
+
+void Backend::adopt_servers() noexcept {
+  for (std::size_t i = 0; i < size(); ++i) servers_[i]->configure(settings_.servers[i]);
+}
+
+std::shared_ptr<const Candidates> Backend::renew_candidates() {
+  auto made = make_candidates();
+  const std::lock_guard lock(mutex_);
+  candidates_ = made;
+  return made;
 }
 
 }  // namespace weir::backend

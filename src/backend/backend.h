@@ -1,53 +1,33 @@
 #pragma once
-// Backend and Server: the run-time state that all workers and all snapshots share. Made when a
-// configuration is compiled; everything in it is constant, atomic, or counted a worker.
+// Backend: one generation of a backend's configuration: its settings and its servers. A change of
+// either makes a new one, which takes over the servers that stay the same. All workers share it.
 
 #include <array>
-#include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "backend/backend_settings.h"
+#include "backend/server.h"
+#include "backend/wait_queue.h"
 #include "balance/picker.h"
 #include "stats/registry.h"
 
 namespace weir::backend {
 
-class Server {
- public:
-  Server(const ServerSettings& settings, std::string_view backend, stats::Registry& registry);
-  Server(const Server&) = delete;
-
-  const std::string& name() const noexcept { return name_; }
-  // BACKEND/NAME, as logs and metrics show it.
-  const std::string& full_name() const noexcept { return full_name_; }
-  const net::Address& address() const noexcept { return address_; }
-  balance::ServerRole role() const noexcept { return role_; }
-  // Host of a request that names none (RFC 9112 3.2).
-  const std::string& authority() const noexcept { return authority_; }
-  const stats::ServerStats& stats() const noexcept { return *stats_; }
-
-  // Attempts in flight over all workers.
-  std::uint32_t leases() const noexcept { return leases_.load(std::memory_order_relaxed); }
-
- private:
-  friend class Backend;
-  friend class ServerLease;
-  std::string name_;
-  std::string full_name_;
-  net::Address address_;
-  balance::ServerRole role_;
-  std::string authority_;
-  std::shared_ptr<const stats::ServerStats> stats_;
-  // Written by all workers: on a line of its own.
-  alignas(64) std::atomic<std::uint32_t> leases_{0};
+// Who may get traffic at present. Immutable; replaced as a whole when a weight or state changes.
+struct Candidates {
+  std::vector<balance::ServerSpec> specs;                       // weights in force
+  std::array<std::unique_ptr<const balance::Table>, 2> tables;  // by role; without backups: null
 };
 
 class Backend {
  public:
-  Backend(const BackendSettings& settings, stats::Registry& registry);
+  // Servers of the predecessor with the same name and address are taken over, but left as they are
+  // until adopt_servers(). The jobs thread, or start.
+  Backend(const BackendSettings& settings, stats::Registry& registry,
+          const Backend* predecessor = nullptr);
   Backend(const Backend&) = delete;
 
   const std::string& name() const noexcept { return settings_.name.value; }
@@ -56,26 +36,44 @@ class Backend {
   Server& server(balance::ServerIndex index) const noexcept {
     return *servers_[balance::to_number(index)];
   }
+  const std::vector<std::shared_ptr<Server>>& servers() const noexcept { return servers_; }
+  balance::ServerRole role_of(balance::ServerIndex index) const noexcept {
+    return settings_.servers[balance::to_number(index)].backup ? balance::ServerRole::backup
+                                                               : balance::ServerRole::primary;
+  }
   const balance::Picker& picker() const noexcept { return *picker_; }
-  bool has_backups() const noexcept {
-    return tables_[std::to_underlying(balance::ServerRole::backup)] != nullptr;
-  }
-  // Of the servers with this role; that of the backups is there only if there are some.
-  const balance::Table& table(balance::ServerRole role) const noexcept {
-    return *tables_[std::to_underlying(role)];
-  }
   balance::LeaseCounters lease_counters() const noexcept WEIR_LIFETIMEBOUND {
     return lease_counters_;
   }
   const stats::BackendStats& stats() const noexcept { return *stats_; }
+  // Requests that wait for a server; shared by all generations.
+  WaitQueue& wait_queue() const noexcept { return *wait_queue_; }
+  bool has_backups() const noexcept { return has_backups_; }
+  // Whether a server has a limit, so that all of them may be full.
+  bool may_be_full() const noexcept { return may_be_full_; }
+
+  // Any thread.
+  std::shared_ptr<const Candidates> candidates() const;
+
+  // What follows: the jobs thread.
+  // This generation is in force: weights and limits of its servers become those of its settings.
+  void adopt_servers() noexcept;
+  // A weight or state of a server has changed; the workers are to be told of the result.
+  std::shared_ptr<const Candidates> renew_candidates();
 
  private:
+  std::shared_ptr<const Candidates> make_candidates() const;
+
   BackendSettings settings_;
-  std::vector<std::unique_ptr<Server>> servers_;
+  std::vector<std::shared_ptr<Server>> servers_;
   std::vector<const std::atomic<std::uint32_t>*> lease_counters_;  // of servers_
   std::unique_ptr<const balance::Picker> picker_;
-  std::array<std::unique_ptr<const balance::Table>, 2> tables_;  // by role
   std::shared_ptr<const stats::BackendStats> stats_;
+  std::shared_ptr<WaitQueue> wait_queue_;
+  bool has_backups_;
+  bool may_be_full_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::shared_ptr<const Candidates> candidates_;
 };
 
 }  // namespace weir::backend

@@ -20,6 +20,7 @@ struct ServerSettings {
   net::ServerAddress address;
   std::uint32_t weight = 1;
   bool backup = false;
+  std::optional<std::uint32_t> maxconn;
 };
 
 template <class V>
@@ -35,11 +36,16 @@ void describe(V& v, ServerSettings& s) {
           "Share of the traffic, relative to the other servers' weights; 0 sends nothing new.")
       .range(0, balance::kWeightMax);
   v.field("backup", s.backup, "Gets traffic only when no server without this mark can be used.");
+  v.field("maxconn", s.maxconn,
+          "Requests and tunnels that the server is sent at a time, over all workers; more wait in "
+          "the backend's queue when every server is full.")
+      .range(1, 1'000'000);
 }
 
 struct PoolSettings {
   std::uint32_t idle_max = 64;
   Duration idle_timeout = 50s;
+  std::optional<std::uint32_t> requests_max;
 };
 
 template <class V>
@@ -49,12 +55,17 @@ void describe(V& v, PoolSettings& s) {
       .range(0, 65535);
   v.field("idle_timeout", s.idle_timeout, "How long an idle connection to a server is kept.")
       .range(1ms, 24h);
+  v.field("requests_max", s.requests_max,
+          "Requests that a connection to a server may carry before it is closed; without it, any "
+          "number.")
+      .range(1, UINT32_MAX);
 }
 
 struct BackendTimeouts {
   Duration connect = 2s;
   Duration response_head = 60s;
   Duration server_body = 30s;
+  Duration queue = 10s;
 };
 
 template <class V>
@@ -67,6 +78,8 @@ void describe(V& v, BackendTimeouts& s) {
   v.field("server_body", s.server_body,
           "How long a server may be silent within a response body, or take nothing of a request.")
       .range(1ms, 24h);
+  v.field("queue", s.queue, "How long a request may wait while every server is at its maxconn.")
+      .range(1ms, 1h);
 }
 
 // For one request, or one connection with protocol: tcp.
@@ -117,6 +130,8 @@ struct BackendSettings {
   RetrySettings retry;
   PoolSettings pool;
   Duration refused_pause = 1s;
+  std::uint32_t queue_length = 1024;
+  Duration drain_deadline = 5min;
 };
 
 template <class V>
@@ -135,6 +150,13 @@ void describe(V& v, BackendSettings& s) {
   v.field("refused_pause", s.refused_pause,
           "How long a server that refused a connection is left out while another can be used.")
       .range(0s, 1h);
+  v.field("queue_length", s.queue_length,
+          "Requests that may wait, over all workers, while every server is at its maxconn; more "
+          "are refused.")
+      .range(0, 1'000'000);
+  v.field("drain_deadline", s.drain_deadline,
+          "How long what is under way on a server that is drained or removed may go on.")
+      .range(0s, 168h);
 }
 
 }  // namespace weir::backend

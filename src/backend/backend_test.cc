@@ -41,22 +41,22 @@ TEST(Backend, OffersEveryPickerByItsName) {
 }
 
 TEST(Backend, ItsWorkersCountTheLeasesOfAServerTogether) {
-  static constexpr http1::HeadLimits kLimits;
-  stats::Registry registry(1);
+  stats::Registry registry(2);
   const auto backend = std::make_shared<Backend>(settings_of("least_connections", 3), registry);
   TestWorker first;
-  TestWorker second;
-  WorkerBackend of_first(*first, backend, 2, kLimits);
-  WorkerBackend of_second(*second, backend, 2, kLimits);
+  TestWorker second(std::size_t{64} << 20, 1);
+  Slab<ServerConnection> connections;
+  const auto of_first = make_local<WorkerBackend>(*first, backend, 2, connections);
+  const auto of_second = make_local<WorkerBackend>(*second, backend, 2, connections);
 
-  const ServerLease a = of_first.pick({});
-  const ServerLease b = of_second.pick({});
-  ServerLease c = of_first.pick({});
+  const ServerLease a = of_first->pick({}).lease;
+  const ServerLease b = of_second->pick({}).lease;
+  ServerLease c = of_first->pick({}).lease;
   EXPECT_EQ(a.index(), balance::to_server(0));
   EXPECT_EQ(b.index(), balance::to_server(1));
   EXPECT_EQ(c.index(), balance::to_server(2));
   c.release();
-  EXPECT_EQ(of_second.pick({}).index(), balance::to_server(2));
+  EXPECT_EQ(of_second->pick({}).lease.index(), balance::to_server(2));
 }
 
 }  // namespace

@@ -2,23 +2,59 @@
 
 namespace weir::backend {
 
-ServerLease RetryPlan::pick(WorkerBackend& backend, TimePoint now) noexcept {
+// What waits in the queue, and takes the lease when it is its turn.
+class RetryPlan::Turn final : public QueueWait {
+ public:
+  Turn(RetryPlan& plan, WorkerBackend& backend, net::CancelSlot& cancel, const WaitLimits& limits,
+       ServerLease& lease) noexcept
+      : QueueWait(backend.wait_queue(), cancel, limits),
+        plan_(plan),
+        backend_(backend),
+        lease_(lease) {}
+
+ private:
+  bool try_take() noexcept override {
+    lease_ = plan_.pick_now(backend_).lease;
+    return static_cast<bool>(lease_);
+  }
+
+  RetryPlan& plan_;
+  WorkerBackend& backend_;
+  ServerLease& lease_;
+};
+
+Picked RetryPlan::pick(WorkerBackend& backend, TimePoint now) noexcept {
   if (!allows_attempt_at(now)) return {};
-  ServerLease lease = backend.pick(tried());
-  if (!lease && count_ > 1) {
+  if (backend.newest().has_waiters()) return {.lease = {}, .is_full = true};
+  return pick_now(backend);
+}
+
+Picked RetryPlan::pick_now(WorkerBackend& backend) noexcept {
+  WorkerBackend& newest = backend.newest();
+  Picked picked = newest.pick(tried());
+  if (!picked.lease && count_ > 1) {
     // Everybody's turn again, but not at once that of the one tried last.
     tried_[0] = tried_[count_ - 1];
     count_ = 1;
-    lease = backend.pick(tried());
+    picked = newest.pick(tried());
   }
-  if (!lease && count_ > 0) {
+  if (!picked.lease && count_ > 0) {
     count_ = 0;
-    lease = backend.pick(tried());
+    picked = newest.pick(tried());
   }
-  if (!lease) return {};
+  if (!picked.lease) return picked;
   ++attempts_;
-  tried_[count_++] = lease.index();
-  return lease;
+  tried_[count_++] = LocalRef<ServerPool>(picked.lease.pool());
+  return picked;
+}
+
+Task<Result<void>> RetryPlan::wait(WorkerBackend& backend, net::CancelSlot& cancel,
+                                   ServerLease& lease) {
+  WorkerBackend& newest = backend.newest();
+  const BackendSettings& settings = newest.backend().settings();
+  newest.cells().queue_waits.add();
+  const TimePoint until = std::min(newest.worker().now() + settings.timeouts.queue, due_);
+  co_return co_await Turn(*this, backend, cancel, {until, settings.queue_length}, lease);
 }
 
 void RetryPlan::forget_last() noexcept {

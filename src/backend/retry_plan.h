@@ -13,7 +13,7 @@ namespace weir::backend {
 
 class RetryPlan {
  public:
-  // now: when the first attempt may begin. The settings must outlive the plan.
+  // now: when the first attempt may begin.
   RetryPlan(const RetrySettings& settings, TimePoint now) noexcept
       : settings_(settings),
         due_(now + settings.deadline),
@@ -24,8 +24,12 @@ class RetryPlan {
     return attempts_ < settings_.attempts && time < due_;
   }
   // A server for an attempt that begins now: one that was not tried yet while there is one; when
-  // all have been, they are gone through again. No lease: no attempt is left, or no server.
-  ServerLease pick(WorkerBackend& backend, TimePoint now) noexcept;
+  // all have been, they are gone through again. No lease: no attempt is left, or no server, or all
+  // are full.
+  Picked pick(WorkerBackend& backend, TimePoint now) noexcept;
+  // After a pick whose servers were all full: waits for its turn and gives the lease. Errors:
+  // queue_full, queue_timeout, what the slot was cancelled with.
+  Task<Result<void>> wait(WorkerBackend& backend, net::CancelSlot& cancel, ServerLease& lease);
   // The last attempt said nothing about its server, which may be picked again.
   void forget_last() noexcept;
 
@@ -37,14 +41,16 @@ class RetryPlan {
   Duration next_backoff(Random& random) noexcept;
 
  private:
-  std::span<const balance::ServerIndex> tried() const noexcept { return {tried_.data(), count_}; }
+  class Turn;
+  Picked pick_now(WorkerBackend& backend) noexcept;
+  std::span<const LocalRef<ServerPool>> tried() const noexcept { return {tried_.data(), count_}; }
 
-  const RetrySettings& settings_;
+  RetrySettings settings_;
   TimePoint due_;
   Duration backoff_;
   std::uint32_t attempts_ = 0;
   std::uint32_t count_ = 0;  // of tried_
-  std::array<balance::ServerIndex, kAttemptsMax> tried_;
+  std::array<LocalRef<ServerPool>, kAttemptsMax> tried_;
 };
 
 }  // namespace weir::backend

@@ -20,20 +20,20 @@ class RetryPlanTest : public testing::Test {
     }
     settings.servers.resize(servers);
     for (std::size_t i = 0; i < servers; ++i) settings.servers[i].name.value = std::to_string(i);
-    backend_ = std::make_unique<WorkerBackend>(
-        *worker_, std::make_shared<Backend>(settings, registry_), 1, kLimits);
+    backend_ = make_local<WorkerBackend>(*worker_, std::make_shared<Backend>(settings, registry_),
+                                         1, connections_);
   }
   // The number of the next server, -1 for none.
   int pick(RetryPlan& plan, TimePoint now = {}) {
-    const ServerLease lease = plan.pick(*backend_, now);
+    const ServerLease lease = plan.pick(*backend_, now).lease;
     return lease ? static_cast<int>(balance::to_number(lease.index())) : -1;
   }
 
-  static constexpr http1::HeadLimits kLimits;
   stats::Registry registry_{1};
   net::test::TestWorker worker_;
   RetrySettings settings_;
-  std::unique_ptr<WorkerBackend> backend_;
+  Slab<ServerConnection> connections_;
+  LocalRef<WorkerBackend> backend_;
 };
 
 TEST_F(RetryPlanTest, EndsWithItsAttempts) {
@@ -103,8 +103,8 @@ TEST_F(RetryPlanTest, WithoutAServerThereIsNoAttempt) {
   settings.name.value = "none";
   settings.servers.resize(1);
   settings.servers[0].weight = 0;
-  backend_ = std::make_unique<WorkerBackend>(
-      *worker_, std::make_shared<Backend>(settings, registry_), 1, kLimits);
+  backend_ = make_local<WorkerBackend>(*worker_, std::make_shared<Backend>(settings, registry_), 1,
+                                       connections_);
   EXPECT_EQ(pick(plan), -1);
   EXPECT_TRUE(plan.allows_attempt_at({}));
 }

@@ -12,19 +12,15 @@ class ServerPool;
 
 class ServerConnection : public Link {
  public:
-  ServerConnection(ServerPool& pool, Worker& worker, Socket& socket,
-                   const http1::HeadLimits& limits) noexcept
-      : pool(pool),
-        stream(worker, socket, Side::server),
-        http(worker, stream, limits),
-        at_rest(*this),
-        idle_limit(*this) {}
+  ServerConnection(ServerPool& pool, Worker& worker, Socket& socket) noexcept;
 
   ServerPool& pool;
   net::SocketStream stream;
   net::Http1ServerSide http;
   TimePoint idle_since{};
-  bool reused = false;  // it has served an exchange before this one
+  std::uint32_t exchanges = 0;  // that it has served
+
+  bool is_reused() const noexcept { return exchanges != 0; }
 
   // While idle: any event ends the connection, and so does the limit of time.
   struct AtRest : net::Waiter {

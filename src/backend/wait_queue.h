@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/intrusive_list.h"
+#include "base/local_ref.h"
 #include "net/cancel_slot.h"
 #include "runtime/worker.h"
 
@@ -62,11 +63,10 @@ class WaitQueue {
 };
 
 // One worker's waiters; one for each worker and queue at a time. The worker's thread only.
-class WorkerWaitQueue {
+class WorkerWaitQueue : public LocalCounted {
  public:
   // May allocate.
   WorkerWaitQueue(WaitQueue& shared, Worker& worker);
-  WorkerWaitQueue(const WorkerWaitQueue&) = delete;
   // Nobody waits here. A wake-up that is still under way finds its end by itself.
   ~WorkerWaitQueue();
 

@@ -1,105 +1,145 @@
 #include "backend/worker_backend.h"
 
 #include <algorithm>
+#include <map>
 
 namespace weir::backend {
 
-ServerConnection::AtRest::AtRest(ServerConnection& owner) noexcept
-    : Waiter([](Waiter& self) noexcept {
-        ServerConnection& connection = static_cast<AtRest&>(self).connection;
-        WorkerBackend& backend = connection.pool.owner();
-        backend.take_out(connection);
-        backend.close(connection);
-      }),
-      connection(owner) {}
-
-ServerConnection::IdleLimit::IdleLimit(ServerConnection& owner) noexcept
-    : Timer([](Timer& self) noexcept {
-        static_cast<IdleLimit&>(self).connection.at_rest.call_back();
-      }),
-      connection(owner) {}
-
-ServerLease::ServerLease(WorkerBackend& owner, balance::ServerIndex index) noexcept
-    : owner_(&owner), index_(index) {
-  server().leases_.fetch_add(1, std::memory_order_relaxed);
-  const Backend& backend = owner.backend();
-  const balance::ServerRole role = server().role();
-  backend.picker().on_lease(backend.table(role), owner.state(role), index);
-}
-
-ServerLease& ServerLease::operator=(ServerLease&& other) noexcept {
-  if (this != &other) {
-    release();
-    owner_ = std::exchange(other.owner_, nullptr);
-    index_ = other.index_;
-  }
-  return *this;
-}
-
-Server& ServerLease::server() const noexcept { return owner_->backend().server(index_); }
-
-stats::ServerCells& ServerLease::cells() const noexcept { return owner_->pool_of(index_).cells(); }
-
-void ServerLease::release() noexcept {
-  if (owner_ == nullptr) return;
-  server().leases_.fetch_sub(1, std::memory_order_relaxed);
-  const Backend& backend = owner_->backend();
-  const balance::ServerRole role = server().role();
-  backend.picker().on_release(backend.table(role), owner_->state(role), index_);
-  owner_ = nullptr;
-}
+using balance::ServerIndex;
+using balance::ServerRole;
 
 WorkerBackend::WorkerBackend(Worker& worker, std::shared_ptr<Backend> backend,
-                             std::uint32_t workers, const http1::HeadLimits& response_limits)
+                             std::uint32_t workers, Slab<ServerConnection>& connections,
+                             WorkerBackend* predecessor)
     : worker_(worker),
       backend_(std::move(backend)),
       cells_(backend_->stats().of(worker.index())),
-      response_limits_(response_limits),
-      left_out_(backend_->size()) {
-  // The limit is the process's; a worker's share of it is at least one unless there is none.
-  const std::uint32_t idle_max = backend_->settings().pool.idle_max;
-  idle_max_ = (idle_max + workers - 1) / workers;
-  for (const auto role : {balance::ServerRole::primary, balance::ServerRole::backup}) {
-    if (role == balance::ServerRole::backup && !backend_->has_backups()) continue;
-    states_[std::to_underlying(role)] =
-        backend_->picker().start(backend_->table(role), balance::WorkerIndex(worker.index()),
-                                 static_cast<std::uint16_t>(workers));
+      candidates_(backend_->candidates()),
+      left_out_(backend_->size()),
+      full_(backend_->size()),
+      excluded_(backend_->size()) {
+  std::map<const Server*, LocalRef<ServerPool>> known;
+  if (predecessor != nullptr) {
+    for (const auto& pool : predecessor->pools_) known.emplace(&pool->server(), pool);
+    wait_queue_ = predecessor->wait_queue_;
+  } else {
+    wait_queue_ = make_local<WorkerWaitQueue>(backend_->wait_queue(), worker);
   }
+  const BackendSettings& settings = backend_->settings();
   for (std::size_t i = 0; i < backend_->size(); ++i) {
-    Server& server = backend_->server(balance::to_server(i));
-    pools_.push_back(
-        std::make_unique<ServerPool>(*this, server, server.stats().of(worker.index())));
+    const ServerIndex index = balance::to_server(i);
+    const auto found = known.find(&backend_->server(index));
+    pools_.push_back(found != known.end()
+                         ? found->second
+                         : make_local<ServerPool>(worker, backend_->servers()[i], connections));
+    pools_.back()->belong_to(*this, index, settings.pool, workers);
+    if (pools_.back()->left_out_until_ > worker.now()) {
+      left_out_.insert(index);
+      next_let_in_ = std::min(next_let_in_, pools_.back()->left_out_until_);
+    }
+  }
+  start_picking(workers);
+  if (predecessor != nullptr) take_over(*predecessor);
+}
+
+void WorkerBackend::start_picking(std::uint32_t workers) {
+  for (const auto role : {ServerRole::primary, ServerRole::backup}) {
+    if (table(role) == nullptr) continue;
+    states_[std::to_underlying(role)] = backend_->picker().start(
+        *table(role), balance::WorkerIndex(worker_.index()), static_cast<std::uint16_t>(workers));
   }
 }
 
-WorkerBackend::~WorkerBackend() { close_idle(); }
+void WorkerBackend::take_over(WorkerBackend& predecessor) noexcept {
+  const Backend& before = *predecessor.backend_;
+  if (before.servers() == backend_->servers() &&
+      before.settings().balance == backend_->settings().balance) {
+    for (std::size_t role = 0; role < states_.size(); ++role) {
+      if (states_[role] && predecessor.states_[role]) states_[role].swap(predecessor.states_[role]);
+    }
+  }
+  for (const auto& pool : predecessor.pools_) {
+    if (pool->owner() != &predecessor) continue;
+    pool->retire(before.settings().drain_deadline);
+    pool->belong_to_nobody();
+  }
+  predecessor.successor_ = LocalRef<WorkerBackend>(*this);
+  // Who waits may have more to choose from.
+  wait_queue_->on_slot_free();
+}
 
-ServerLease WorkerBackend::pick(std::span<const balance::ServerIndex> tried) noexcept {
+WorkerBackend::~WorkerBackend() {
+  for (const auto& pool : pools_) {
+    if (pool->owner() == this) pool->belong_to_nobody();
+  }
+}
+
+void WorkerBackend::retire() noexcept {
+  for (const auto& pool : pools_) pool->retire(backend_->settings().drain_deadline);
+}
+
+void WorkerBackend::adopt(std::shared_ptr<const Candidates> candidates) noexcept {
+  candidates_ = std::move(candidates);
+  full_.clear();
+  some_full_ = false;
+  for (const auto& pool : pools_) pool->apply_admin_state(backend_->settings().drain_deadline);
+  wait_queue_->on_slot_free();
+}
+
+Picked WorkerBackend::pick(std::span<const LocalRef<ServerPool>> tried) noexcept {
   if (next_let_in_ <= worker_.now()) let_in_again();
-  balance::PickInput input{.tried = tried,
+  if (some_full_) look_at_full();
+  std::array<ServerIndex, kAttemptsMax> tried_here;
+  std::size_t count = 0;
+  for (const auto& pool : tried) {
+    if (pool->owner() == this) tried_here[count++] = pool->index();
+  }
+  balance::PickInput input{.tried = {tried_here.data(), count},
                            .leases = backend_->lease_counters(),
                            .random = worker_.random().next(),
                            .now = worker_.now()};
-  if (next_let_in_ != kNever) {
-    input.excluded = &left_out_;
-    const balance::ServerIndex index = pick_by_role(input);
-    if (index != balance::ServerIndex::none) return ServerLease(*this, index);
-    // A server that refused a moment ago is better than none.
-    input.excluded = nullptr;
+  for (;;) {
+    const ServerIndex index = pick_candidate(input);
+    if (index == ServerIndex::none) return {.lease = {}, .is_full = some_full_};
+    ServerPool& pool = pool_of(index);
+    if (pool.server().try_begin_lease()) {
+      const ServerRole role = backend_->role_of(index);
+      backend_->picker().on_lease(*table(role), state(role), index);
+      return {.lease = ServerLease(pool)};
+    }
+    full_.insert(index);
+    some_full_ = true;
   }
-  const balance::ServerIndex index = pick_by_role(input);
-  return index == balance::ServerIndex::none ? ServerLease() : ServerLease(*this, index);
 }
 
-balance::ServerIndex WorkerBackend::pick_by_role(const balance::PickInput& input) noexcept {
-  using enum balance::ServerRole;
+// Those that refused a moment ago are better than nobody; those that are full are no choice.
+ServerIndex WorkerBackend::pick_candidate(balance::PickInput& input) noexcept {
+  if (next_let_in_ != kNever) {
+    excluded_ = left_out_;
+    if (some_full_) excluded_.insert_all(full_);
+    input.excluded = &excluded_;
+    const ServerIndex index = pick_by_role(input);
+    if (index != ServerIndex::none) return index;
+  }
+  input.excluded = some_full_ ? &full_ : nullptr;
+  return pick_by_role(input);
+}
+
+ServerIndex WorkerBackend::pick_by_role(const balance::PickInput& input) noexcept {
+  using enum ServerRole;
   const balance::Picker& picker = backend_->picker();
-  const balance::ServerIndex index = picker.pick(backend_->table(primary), state(primary), input);
-  if (index != balance::ServerIndex::none || !backend_->has_backups()) return index;
-  return picker.pick(backend_->table(backup), state(backup), input);
+  const ServerIndex index = picker.pick(*table(primary), state(primary), input);
+  if (index != ServerIndex::none || table(backup) == nullptr) return index;
+  return picker.pick(*table(backup), state(backup), input);
 }
 
-void WorkerBackend::leave_out(balance::ServerIndex index) noexcept {
+void WorkerBackend::on_release(ServerIndex index) noexcept {
+  const ServerRole role = backend_->role_of(index);
+  backend_->picker().on_release(*table(role), state(role), index);
+  if (backend_->may_be_full()) wait_queue_->on_slot_free();
+}
+
+void WorkerBackend::leave_out(ServerIndex index) noexcept {
   const Duration pause = backend_->settings().refused_pause;
   if (pause == Duration::zero()) return;
   ServerPool& pool = pool_of(index);
@@ -111,7 +151,7 @@ void WorkerBackend::leave_out(balance::ServerIndex index) noexcept {
 void WorkerBackend::let_in_again() noexcept {
   next_let_in_ = kNever;
   for (std::size_t i = 0; i < pools_.size(); ++i) {
-    const balance::ServerIndex index = balance::to_server(i);
+    const ServerIndex index = balance::to_server(i);
     if (!left_out_.contains(index)) continue;
     if (pools_[i]->left_out_until_ <= worker_.now()) {
       left_out_.erase(index);
@@ -121,23 +161,17 @@ void WorkerBackend::let_in_again() noexcept {
   }
 }
 
-ServerConnection* WorkerBackend::take_idle(ServerPool& pool, Replay replay) noexcept {
-  constexpr Duration kSurelyAlive = std::chrono::seconds(1);
-  if (pool.idle_.is_empty()) return nullptr;
-  ServerConnection& newest = pool.idle_.front();
-  if (replay == Replay::impossible && worker_.now() - newest.idle_since > kSurelyAlive) {
-    return nullptr;
+void WorkerBackend::look_at_full() noexcept {
+  some_full_ = false;
+  for (std::size_t i = 0; i < pools_.size(); ++i) {
+    const ServerIndex index = balance::to_server(i);
+    if (!full_.contains(index)) continue;
+    if (pools_[i]->server().has_free_slot()) {
+      full_.erase(index);
+    } else {
+      some_full_ = true;
+    }
   }
-  take_out(newest);
-  newest.reused = true;
-  return &newest;
-}
-
-void WorkerBackend::take_out(ServerConnection& connection) noexcept {
-  connection.unlink();
-  --connection.pool.idle_count_;
-  connection.stream.stop_watching();
-  connection.idle_limit.disarm();
 }
 
 Result<Socket*> WorkerBackend::make_socket(const ServerLease& lease) noexcept {
@@ -160,7 +194,8 @@ Task<Result<void>> WorkerBackend::connect_stream(net::SocketStream& stream,
   // What Weir itself gave up, or ran out of, says nothing about the server.
   if (error.side == Side::server) {
     lease.cells().connect_failures.add();
-    leave_out(lease.index());
+    ServerPool& pool = lease.pool();
+    if (pool.owner() != nullptr) pool.owner()->leave_out(pool.index());
   }
   co_return fail(error);
 }
@@ -168,59 +203,25 @@ Task<Result<void>> WorkerBackend::connect_stream(net::SocketStream& stream,
 Task<Result<ServerConnection*>> WorkerBackend::connect(const ServerLease& lease,
                                                        ConnectOptions options,
                                                        net::CancelSlot& cancel) {
-  ServerPool& pool = pool_of(lease.index());
-  if (ServerConnection* idle = take_idle(pool, options.replay)) {
-    pool.cells_.reuses.add();
+  ServerPool& pool = lease.pool();
+  if (ServerConnection* idle = pool.take_idle(options.replay)) {
+    pool.cells().reuses.add();
     co_return idle;
   }
   Socket* socket = WEIR_CO_TRY(make_socket(lease));
-  ServerConnection& connection = connections_.make(pool, worker_, *socket, response_limits_);
+  ServerConnection& connection = pool.make_connection(*socket);
   cancel.hold(connection.stream);
   const auto connected = co_await connect_stream(connection.stream, lease, options);
   cancel.let_go();
   if (!connected) {
-    close(connection);
+    pool.close(connection);
     co_return fail(connected.error());
   }
   co_return &connection;
 }
 
-void WorkerBackend::keep(ServerConnection& connection) noexcept {
-  connection.http.finish_exchange();
-  ServerPool& pool = connection.pool;
-  if (idle_max_ == 0 || !connection.http.is_reusable()) return close(connection);
-  connection.reused = true;
-  connection.idle_since = worker_.now();
-  while (connection.stream.watch_rest(connection.at_rest) == Started::completed) {
-    // Readable, as far as is known: the server has closed, or said what nobody asked for.
-    char unasked[1];
-    if (!connection.stream.try_receive(unasked).is_would_block()) return close(connection);
-  }
-  pool.idle_.push_front(connection);
-  ++pool.idle_count_;
-  connection.idle_limit.arm(worker_.timers(),
-                            worker_.now() + backend_->settings().pool.idle_timeout);
-  if (pool.idle_count_ > idle_max_) {
-    ServerConnection& oldest = pool.idle_.back();
-    take_out(oldest);
-    close(oldest);
-  }
-}
-
-void WorkerBackend::close(ServerConnection& connection) noexcept {
-  connections_.destroy(connection);
-}
-
 void WorkerBackend::close_idle() noexcept {
-  for (auto& pool : pools_) close_idle(*pool);
-}
-
-void WorkerBackend::close_idle(ServerPool& pool) noexcept {
-  while (!pool.idle_.is_empty()) {
-    ServerConnection& connection = pool.idle_.front();
-    take_out(connection);
-    close(connection);
-  }
+  for (const auto& pool : pools_) pool->close_idle();
 }
 
 }  // namespace weir::backend

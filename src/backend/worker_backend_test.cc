@@ -15,12 +15,10 @@ using namespace std::chrono_literals;
 
 class WorkerBackendTest : public testing::Test {
  protected:
-  static constexpr http1::HeadLimits kLimits;
-
   void make(BackendSettings settings, std::uint32_t workers = 1) {
     settings.name.value = "b";
     backend_ = std::make_shared<Backend>(settings, registry_);
-    worker_backend_ = std::make_unique<WorkerBackend>(*worker_, backend_, workers, kLimits);
+    worker_backend_ = make_local<WorkerBackend>(*worker_, backend_, workers, connections_);
   }
   static ServerSettings server_at(const net::Address& address) {
     ServerSettings server;
@@ -34,9 +32,16 @@ class WorkerBackendTest : public testing::Test {
     return settings;
   }
 
+  ServerLease pick(std::initializer_list<std::size_t> tried = {}) {
+    std::vector<LocalRef<ServerPool>> pools;
+    for (const std::size_t server : tried) {
+      pools.emplace_back(worker_backend_->pool_of(balance::to_server(server)));
+    }
+    return worker_backend_->pick(pools).lease;
+  }
   // One attempt's connection.
   Result<ServerConnection*> connect(Replay replay = Replay::possible) {
-    const ServerLease lease = worker_backend_->pick({});
+    const ServerLease lease = pick();
     EXPECT_TRUE(lease);
     Result<ServerConnection*> connected = fail(ErrorKind::none);
     worker_.run([&]() -> Task<> {
@@ -64,10 +69,12 @@ class WorkerBackendTest : public testing::Test {
     });
     EXPECT_TRUE(connection.http.is_reusable());
   }
+  static void keep(ServerConnection& connection) { connection.pool.keep(connection); }
+  static void close(ServerConnection& connection) { connection.pool.close(connection); }
   ServerConnection& use_and_keep(FakeServer& server) {
     ServerConnection& connection = connect_to(server);
     exchange(connection, server.peers.back());
-    worker_backend_->keep(connection);
+    keep(connection);
     return connection;
   }
   const stats::ServerCells& cells(std::size_t server = 0) {
@@ -78,7 +85,8 @@ class WorkerBackendTest : public testing::Test {
   TestWorker worker_;
   net::CancelSlot cancel_;
   std::shared_ptr<Backend> backend_;
-  std::unique_ptr<WorkerBackend> worker_backend_;
+  Slab<ServerConnection> connections_;
+  LocalRef<WorkerBackend> worker_backend_;
 };
 
 TEST_F(WorkerBackendTest, ALeaseCountsUntilItGoesOutOfScope) {
@@ -86,9 +94,9 @@ TEST_F(WorkerBackendTest, ALeaseCountsUntilItGoesOutOfScope) {
   make(settings_of({server.address}));
   Server& counted = backend_->server(balance::to_server(0));
   {
-    ServerLease first = worker_backend_->pick({});
+    ServerLease first = pick();
     EXPECT_EQ(counted.leases(), 1u);
-    ServerLease second = worker_backend_->pick({});
+    ServerLease second = pick();
     EXPECT_EQ(counted.leases(), 2u);
     const ServerLease moved = std::move(first);
     EXPECT_FALSE(first);  // NOLINT(bugprone-use-after-move): what a moved lease says is the test
@@ -102,12 +110,9 @@ TEST_F(WorkerBackendTest, PicksNoServerTwiceInAnExchange) {
   FakeServer a;
   FakeServer b;
   make(settings_of({a.address, b.address}));
-  const ServerLease first = worker_backend_->pick({});
-  std::array tried = {first.index(), first.index()};
-  const ServerLease second = worker_backend_->pick({tried.data(), 1});
-  EXPECT_NE(first.index(), second.index());
-  tried[1] = second.index();
-  EXPECT_FALSE(worker_backend_->pick(tried));
+  EXPECT_EQ(pick({0}).index(), balance::to_server(1));
+  EXPECT_EQ(pick({1}).index(), balance::to_server(0));
+  EXPECT_FALSE(pick({0, 1}));
 }
 
 TEST_F(WorkerBackendTest, TheConnectionUsedLastIsTakenFirst) {
@@ -117,16 +122,16 @@ TEST_F(WorkerBackendTest, TheConnectionUsedLastIsTakenFirst) {
   exchange(first, server.peers.back());
   ServerConnection& second = connect_to(server);
   exchange(second, server.peers.back());
-  worker_backend_->keep(second);
-  worker_backend_->keep(first);
+  keep(second);
+  keep(first);
   ServerConnection* reused = connect().value();
   EXPECT_EQ(reused, &first);
-  EXPECT_TRUE(reused->reused);
+  EXPECT_TRUE(reused->is_reused());
   EXPECT_EQ(connect().value(), &second);
   EXPECT_EQ(cells().connects.read(), 2u);
   EXPECT_EQ(cells().reuses.read(), 2u);
-  worker_backend_->close(first);
-  worker_backend_->close(second);
+  close(first);
+  close(second);
 }
 
 TEST_F(WorkerBackendTest, AnIdleConnectionOwnsNoBuffer) {
@@ -146,7 +151,7 @@ TEST_F(WorkerBackendTest, KeepsNoMoreThanItsShareAndDropsTheOldest) {
     connections.push_back(&connect_to(server));
     exchange(*connections.back(), server.peers.back());
   }
-  for (ServerConnection* connection : connections) worker_backend_->keep(*connection);
+  for (ServerConnection* connection : connections) keep(*connection);
   ASSERT_TRUE(worker_.turn_until([&] { return server.peers[0].is_over(); }));
   EXPECT_FALSE(server.peers[1].is_over());
   EXPECT_FALSE(server.peers[2].is_over());
@@ -170,7 +175,7 @@ TEST_F(WorkerBackendTest, AnIdleConnectionEndsAfterItsTime) {
   use_and_keep(server);
   ASSERT_TRUE(worker_.turn_until([&] { return server.peers[0].is_over(); }));
   EXPECT_GE(worker_->now() - kept_at, 20ms);
-  worker_backend_->close(connect_to(server));
+  close(connect_to(server));
   EXPECT_EQ(cells().reuses.read(), 0u);
 }
 
@@ -185,7 +190,7 @@ TEST_F(WorkerBackendTest, AConnectionInUseIsNotEndedByItsIdleTime) {
   ASSERT_TRUE(worker_.turn_until([&] { return worker_->now() > until; }));
   EXPECT_FALSE(server.peers[0].is_over());
   exchange(*taken, server.peers[0]);
-  worker_backend_->close(*taken);
+  close(*taken);
 }
 
 TEST_F(WorkerBackendTest, AServerThatEndsAnIdleConnectionIsNoticed) {
@@ -195,7 +200,7 @@ TEST_F(WorkerBackendTest, AServerThatEndsAnIdleConnectionIsNoticed) {
     use_and_keep(server);
     by_reset ? server.peers[0].reset() : server.peers[0].shutdown_write();
     worker_.turn_a_little();
-    worker_backend_->close(connect_to(server));
+    close(connect_to(server));
     EXPECT_EQ(cells().reuses.read(), 0u);
     worker_backend_.reset();
     backend_.reset();
@@ -218,7 +223,7 @@ TEST_F(WorkerBackendTest, WhatCameBeforeItWasKeptEndsItToo) {
     exchange(connection, server.peers[0]);
     by_end ? server.peers[0].shutdown_write() : server.peers[0].send("X");
     worker_.turn_a_little();
-    worker_backend_->keep(connection);
+    keep(connection);
     ASSERT_TRUE(worker_.turn_until([&] { return server.peers[0].is_over(); }));
     worker_backend_.reset();
   }
@@ -229,14 +234,14 @@ TEST_F(WorkerBackendTest, ARequestThatCannotBeSentAgainTakesOnlyAFreshlyUsedConn
   make(settings_of({server.address}));
   ServerConnection& kept = use_and_keep(server);
   EXPECT_EQ(connect(Replay::impossible).value(), &kept);
-  worker_backend_->keep(kept);
+  keep(kept);
   kept.idle_since = worker_->now() - 1001ms;
   ServerConnection* fresh = connect(Replay::impossible).value();
   EXPECT_NE(fresh, &kept);
-  EXPECT_FALSE(fresh->reused);
+  EXPECT_FALSE(fresh->is_reused());
   EXPECT_EQ(connect(Replay::possible).value(), &kept);
-  worker_backend_->close(*fresh);
-  worker_backend_->close(kept);
+  close(*fresh);
+  close(kept);
 }
 
 TEST_F(WorkerBackendTest, AServerThatRefusedIsLeftOutForAWhile) {
@@ -252,11 +257,11 @@ TEST_F(WorkerBackendTest, AServerThatRefusedIsLeftOutForAWhile) {
   EXPECT_EQ(cells(0).connect_failures.read(), 1u);
   const TimePoint refused_at = worker_->now();
   for (int i = 0; i < 10; ++i) {
-    EXPECT_EQ(worker_backend_->pick({}).index(), balance::to_server(1));
+    EXPECT_EQ(pick().index(), balance::to_server(1));
   }
   ASSERT_TRUE(worker_.turn_until([&] { return worker_->now() >= refused_at + 100ms; }));
   int picked = 0;
-  for (int i = 0; i < 2; ++i) picked += worker_backend_->pick({}).index() == balance::to_server(0);
+  for (int i = 0; i < 2; ++i) picked += pick().index() == balance::to_server(0);
   EXPECT_EQ(picked, 1);
 }
 
@@ -266,7 +271,7 @@ TEST_F(WorkerBackendTest, WhenAllHaveRefusedTheyAreTriedAnyway) {
   make(settings_of({first.address, second.address}));
   EXPECT_FALSE(connect());
   EXPECT_FALSE(connect());
-  EXPECT_TRUE(worker_backend_->pick({}));
+  EXPECT_TRUE(pick());
 }
 
 TEST_F(WorkerBackendTest, WithoutAPauseARefusalIsForgotten) {
@@ -276,8 +281,8 @@ TEST_F(WorkerBackendTest, WithoutAPauseARefusalIsForgotten) {
   settings.refused_pause = 0s;
   make(settings);
   EXPECT_FALSE(connect());
-  EXPECT_EQ(worker_backend_->pick({}).index(), balance::to_server(1));
-  EXPECT_EQ(worker_backend_->pick({}).index(), balance::to_server(0));
+  EXPECT_EQ(pick().index(), balance::to_server(1));
+  EXPECT_EQ(pick().index(), balance::to_server(0));
 }
 
 TEST_F(WorkerBackendTest, BackupsAreThereForWhenNoPrimaryCanBePicked) {
@@ -292,13 +297,11 @@ TEST_F(WorkerBackendTest, BackupsAreThereForWhenNoPrimaryCanBePicked) {
     make(settings);
     std::vector<ServerLease> leases;
     for (int i = 0; i < 20; ++i) {
-      leases.push_back(worker_backend_->pick({}));
+      leases.push_back(pick());
       EXPECT_EQ(leases.back().index(), balance::to_server(1)) << entry.name;
     }
-    std::array tried = {balance::to_server(1), balance::to_server(0)};
-    EXPECT_EQ(worker_backend_->pick({tried.data(), 1}).index(), balance::to_server(0))
-        << entry.name;
-    EXPECT_FALSE(worker_backend_->pick(tried)) << entry.name;
+    EXPECT_EQ(pick({1}).index(), balance::to_server(0)) << entry.name;
+    EXPECT_FALSE(pick({1, 0})) << entry.name;
   }
 }
 
@@ -310,8 +313,7 @@ TEST_F(WorkerBackendTest, BackupsShareWhatTheyGet) {
   settings.servers[0].weight = 2;
   make(settings);
   int of_first = 0;
-  for (int i = 0; i < 30; ++i)
-    of_first += balance::to_number(worker_backend_->pick({}).index()) == 0;
+  for (int i = 0; i < 30; ++i) of_first += balance::to_number(pick().index()) == 0;
   EXPECT_EQ(of_first, 20);
 }
 
@@ -324,12 +326,11 @@ TEST_F(WorkerBackendTest, ABackupHasItsTurnBeforeAPrimaryThatRefusedAndGivesItBa
   make(settings);
   EXPECT_FALSE(connect());
   const TimePoint refused_at = worker_->now();
-  EXPECT_EQ(worker_backend_->pick({}).index(), balance::to_server(1));
+  EXPECT_EQ(pick().index(), balance::to_server(1));
   // When the backup is no better, the primary goes first again.
-  const std::array tried = {balance::to_server(1)};
-  EXPECT_EQ(worker_backend_->pick(tried).index(), balance::to_server(0));
+  EXPECT_EQ(pick({1}).index(), balance::to_server(0));
   ASSERT_TRUE(worker_.turn_until([&] { return worker_->now() >= refused_at + 50ms; }));
-  EXPECT_EQ(worker_backend_->pick({}).index(), balance::to_server(0));
+  EXPECT_EQ(pick().index(), balance::to_server(0));
 }
 
 TEST_F(WorkerBackendTest, AConnectTakesNoLongerThanItsTimeout) {
@@ -349,7 +350,7 @@ TEST_F(WorkerBackendTest, AConnectTakesNoLongerThanItsAttemptMay) {
   const net::Address address = net::test::local_address(listening.get());
   const Peer fills_the_queue = net::test::connect_peer(address);
   make(settings_of({address}));
-  const ServerLease lease = worker_backend_->pick({});
+  const ServerLease lease = pick();
   Result<ServerConnection*> connected = fail(ErrorKind::none);
   worker_.run([&]() -> Task<> {
     connected = co_await worker_backend_->connect(lease, {.due = worker_->now() + 10ms}, cancel_);
@@ -367,7 +368,7 @@ TEST_F(WorkerBackendTest, ACancelledConnectBlamesNobody) {
   const Error reason = make_error(ErrorKind::client_reset, Side::client);
   Scope scope;
   Result<ServerConnection*> connected = fail(ErrorKind::none);
-  ServerLease lease = worker_backend_->pick({});
+  ServerLease lease = pick();
   scope.spawn(
       [&]() -> Task<> { connected = co_await worker_backend_->connect(lease, {}, cancel_); });
   worker_.turn_a_little();
@@ -377,7 +378,7 @@ TEST_F(WorkerBackendTest, ACancelledConnectBlamesNobody) {
   EXPECT_EQ(cells(0).connect_failures.read(), 0u);
   lease.release();
   // Neither is left out.
-  EXPECT_NE(worker_backend_->pick({}).index(), worker_backend_->pick({}).index());
+  EXPECT_NE(pick().index(), pick().index());
   // What is cancelled stays so.
   EXPECT_EQ(connect().error(), reason);
 }
@@ -387,12 +388,12 @@ TEST_F(WorkerBackendTest, AServerWithoutAPortHasTheListeners) {
   net::Address without_port = server.address;
   without_port.set_port(0);
   make(settings_of({without_port}));
-  const ServerLease lease = worker_backend_->pick({});
+  const ServerLease lease = pick();
   worker_.run([&]() -> Task<> {
     const auto connected =
         co_await worker_backend_->connect(lease, {.port = server.address.port()}, cancel_);
     EXPECT_TRUE(connected);
-    if (connected) worker_backend_->close(**connected);
+    if (connected) close(**connected);
   });
 }
 
@@ -402,7 +403,7 @@ TEST_F(WorkerBackendTest, ClosingIdleConnectionsLeavesNone) {
   use_and_keep(server);
   worker_backend_->close_idle();
   ASSERT_TRUE(worker_.turn_until([&] { return server.peers[0].is_over(); }));
-  worker_backend_->close(connect_to(server));
+  close(connect_to(server));
 }
 
 }  // namespace

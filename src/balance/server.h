@@ -1,6 +1,7 @@
 #pragma once
 // The servers of a backend as the pickers see them: numbers in the order of the configuration.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -52,6 +53,11 @@ class ServerSet {
     return (word(to_number(server) / kWordBits) & bit_of(server)) != 0;
   }
   bool is_empty() const noexcept;
+  void clear() noexcept { std::ranges::fill(words_, 0); }
+  // The other set must have the same room.
+  void insert_all(const ServerSet& other) noexcept {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
+  }
 
   // Server 64 * at + bit is a member if that bit is set; no bit is beyond words().
   std::size_t words() const noexcept { return words_.size(); }

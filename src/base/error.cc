@@ -77,6 +77,8 @@ constexpr std::array kErrorKinds = {
                  "The server's chunked body breaks HTTP's rules."},
     ErrorKindRow{tunnel_idle_timeout, 0, 4, kNo, "tunnel_idle_timeout",
                  "Neither side of the tunnel sent anything for timeouts.tunnel_idle."},
+    ErrorKindRow{server_drained, 0, 14, kNo, "server_drained",
+                 "The server was drained or removed, and drain_deadline has passed."},
     ErrorKindRow{descriptors_exhausted, 503, 8, kNo, "descriptors_exhausted",
                  "No file descriptor was left for a connection to the server."},
     ErrorKindRow{buffers_exhausted, 503, 8, kNo, "buffers_exhausted",

@@ -44,6 +44,7 @@ enum class ErrorKind : std::uint16_t {
   response_head_too_large,
   bad_response_body,
   tunnel_idle_timeout,
+  server_drained,
   // What Weir ran out of or decided.
   descriptors_exhausted,
   buffers_exhausted,

@@ -88,8 +88,13 @@ int run(int argc, char** argv) {
   run_command->add_option("--protocol", quick.protocol, "Without a file: http (default) or tcp")
       ->needs(listen);
   config->excludes(listen);
+  bool watch = false;
+  run_command->add_flag("--watch", watch, "Reload when the file changes, not only on SIGHUP")
+      ->needs(config);
   run_command->callback([&] {
-    status = file.empty() ? weir::app::run_quick_start(quick) : weir::app::run_file(file);
+    status = file.empty() ? weir::app::run_quick_start(quick)
+                          : weir::app::run_file(file, watch ? weir::app::ReloadOn::change
+                                                            : weir::app::ReloadOn::signal);
   });
 
   CLI::App* check = cli.add_subcommand("check", "Print every problem of a configuration");

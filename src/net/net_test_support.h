@@ -26,8 +26,8 @@ using namespace std::chrono_literals;
 // A worker on the real reactor. What a test waits for has 20 seconds: far more than any needs.
 class TestWorker {
  public:
-  explicit TestWorker(std::size_t buffer_bytes_max = std::size_t{64} << 20)
-      : worker_(Worker::make(0, buffer_bytes_max, 1).value()) {}
+  explicit TestWorker(std::size_t buffer_bytes_max = std::size_t{64} << 20, std::uint32_t index = 0)
+      : worker_(Worker::make(index, buffer_bytes_max, 1).value()) {}
 
   Worker& operator*() noexcept { return *worker_; }
   Worker* operator->() noexcept { return worker_.get(); }

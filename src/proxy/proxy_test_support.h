@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "net/net_test_support.h"
-#include "proxy/proxy_worker.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy::test {
@@ -32,7 +31,8 @@ struct Logged {
 
 class ProxyFixture : public testing::Test {
  protected:
-  explicit ProxyFixture(ProxyWorker::Serve serve) : serve_(serve) {
+  ProxyFixture(Protocol protocol, ServeOf serve_of) : serve_of_(serve_of) {
+    listener_.protocol = protocol;
     listener_.name.value = "l";
     backend_.name.value = "b";
   }
@@ -53,18 +53,32 @@ class ProxyFixture : public testing::Test {
     backend_.servers.push_back(server);
   }
   void start(std::uint32_t connections_max = 1000) {
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->backends.push_back(std::make_shared<backend::Backend>(backend_, registry_));
-    const std::size_t routes = std::max<std::size_t>(listener_.routes.size(), 1);
-    snapshot->listeners.push_back(std::make_shared<Listener>(
-        listener_, std::vector<BackendIndex>(routes, BackendIndex{0}), registry_));
-    snapshot->listeners[0]->access_log_index = 0;
-    proxy_ = std::make_unique<ProxyWorker>(*worker_, 1, snapshot, registry_, log_);
+    proxy_ = std::make_unique<ProxyWorker>(*worker_, shared_, log_, serve_of_, connections_max);
     Fd listening = net::test::listening_socket();
     address_ = net::test::local_address(listening.get());
-    proxy_->listen(*snapshot->listeners[0], serve_, address_.port(),
-                   worker_->reactor().adopt(std::move(listening)), connections_max);
+    const WorkerSocket socket{.sockets = kSockets,
+                              .port = address_.port(),
+                              .socket = &worker_->reactor().adopt(std::move(listening))};
+    proxy_->install(make_snapshot(), {&socket, 1});
   }
+  // Of listener_ and backend_ as they are now.
+  std::shared_ptr<const Snapshot> make_snapshot() {
+    auto snapshot = std::make_shared<Snapshot>();
+    const auto& before = proxy_->snapshot().backends;
+    snapshot->backends.push_back(std::make_shared<backend::Backend>(
+        backend_, registry_, before.empty() ? nullptr : before[0].get()));
+    snapshot->backends[0]->adopt_servers();
+    snapshot->predecessors = {before.empty() ? BackendIndex::none : BackendIndex{0}};
+    auto listener = std::make_shared<Listener>(listener_, registry_);
+    listener->access_log = log_file_;
+    const std::size_t routes = std::max<std::size_t>(listener_.routes.size(), 1);
+    snapshot->listeners.push_back({.listener = std::move(listener),
+                                   .sockets = kSockets,
+                                   .router = make_router(listener_),
+                                   .route_backends = std::vector(routes, BackendIndex{0})});
+    return snapshot;
+  }
+  void reload() { proxy_->install(make_snapshot(), {}); }
   void start_with(FakeServer& server) {
     add_server(server.address);
     start();
@@ -126,13 +140,16 @@ class ProxyFixture : public testing::Test {
     return lines.empty() ? Logged{} : lines.back();
   }
   const stats::ListenerCells& listener_cells() {
-    return proxy_->snapshot().listeners[0]->stats->of(0);
+    return proxy_->snapshot().listeners[0].listener->stats->of(0);
   }
 
-  ProxyWorker::Serve serve_;
+  static constexpr SocketsId kSockets{7};
+  ServeOf serve_of_;
   TestWorker worker_;
   stats::Registry registry_{1};
   LogRing log_{1 << 20};
+  std::shared_ptr<const AccessLogFile> log_file_ = std::make_shared<const AccessLogFile>(0u);
+  ProxyShared shared_{registry_};
   ListenerSettings listener_;
   backend::BackendSettings backend_;
   std::unique_ptr<ProxyWorker> proxy_;

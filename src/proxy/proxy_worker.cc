@@ -1,5 +1,8 @@
 #include "proxy/proxy_worker.h"
 
+#include <algorithm>
+#include <map>
+
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
@@ -8,9 +11,16 @@ ClientConnection::ClientConnection(ProxyWorker& owner, WorkerListener& accepting
                                    const net::Address& address) noexcept
     : worker(owner),
       listener(accepting),
+      accepted_by(accepting.use()),
       peer(address),
       stream(owner.worker(), socket, Side::client),
       accepted_at(owner.worker().now()) {}
+
+ClientConnection::~ClientConnection() = default;
+
+bool ClientConnection::is_ending() const noexcept {
+  return worker.is_draining() || listener->is_stopping();
+}
 
 void ClientConnection::abort(Error reason) noexcept {
   stream.abort(reason);
@@ -21,57 +31,174 @@ ProxyWorker::EndIdle::EndIdle(ProxyWorker& owner) noexcept
     : Deferred([](Deferred& self) noexcept { static_cast<EndIdle&>(self).proxy.end_idle(); }),
       proxy(owner) {}
 
-ProxyWorker::ProxyWorker(Worker& worker, std::uint32_t workers,
-                         std::shared_ptr<const Snapshot> snapshot, stats::Registry& registry,
-                         LogRing& access_log)
-    : worker_(worker),
-      snapshot_(std::move(snapshot)),
-      cells_(registry.worker(worker.index())),
-      access_log_(access_log),
-      end_idle_(*this) {
-  static constexpr http1::HeadLimits kResponseLimits;
-  for (const auto& backend : snapshot_->backends) {
-    backends_.push_back(
-        std::make_unique<backend::WorkerBackend>(worker, backend, workers, kResponseLimits));
+// A just accepted connection on its way to the worker that is to serve it.
+class ProxyWorker::PassedConnection final : public Message {
+ public:
+  PassedConnection(ProxyWorker& from, ProxyWorker& to, const WorkerListener& listener, Fd fd,
+                   const net::Address& peer)
+      : from_(&from),
+        to_(&to),
+        sockets_(listener.sockets()),
+        listener_(listener.use()->listener),
+        fd_(std::move(fd)),
+        peer_(peer) {}
+
+  void deliver() noexcept override {
+    std::unique_ptr<PassedConnection> self(this);
+    if (WorkerListener* listener = to_->find_listener(sockets_)) {
+      return to_->start_connection(*listener, std::move(fd_), peer_);
+    }
+    // A reload is under way, and the listener is not here yet, or no more: back to where it is.
+    WorkerLoads& loads = to_->shared_.loads;
+    const std::uint32_t here = to_->worker_.index();
+    loads.leave(here);
+    if (from_ != to_ && loads.try_join(from_->worker_.index())) {
+      to_ = from_;
+      return to_->worker_.post(*self.release());
+    }
+    stats::ListenerCells& cells = listener_->stats->of(here);
+    cells.connections_closed.add();
+    cells.connections_refused.add();
   }
+
+ private:
+  ProxyWorker* from_;
+  ProxyWorker* to_;
+  SocketsId sockets_;
+  std::shared_ptr<const Listener> listener_;
+  Fd fd_;
+  net::Address peer_;
+};
+
+ProxyWorker::ProxyWorker(Worker& worker, ProxyShared& shared, LogRing& access_log, ServeOf serve_of,
+                         std::uint32_t connections_max)
+    : worker_(worker),
+      shared_(shared),
+      cells_(shared.registry.worker(worker.index())),
+      access_log_(access_log),
+      serve_of_(serve_of),
+      connections_max_(connections_max),
+      snapshot_(std::make_shared<const Snapshot>()),
+      end_idle_(*this) {
+  shared.proxies[worker.index()] = this;
 }
 
 ProxyWorker::~ProxyWorker() { WEIR_ASSERT(connections_.live() == 0); }
 
-void ProxyWorker::listen(const Listener& listener, Serve serve, std::uint16_t port, Socket& socket,
-                         std::uint32_t connections_max) {
-  listeners_.push_back(
-      std::make_unique<WorkerListener>(*this, listener, serve, port, socket, connections_max));
-  listeners_.back()->start();
+std::shared_ptr<const Snapshot> ProxyWorker::install(std::shared_ptr<const Snapshot> snapshot,
+                                                     std::span<const WorkerSocket> sockets) {
+  WEIR_ASSERT(!draining_);
+  take_over_backends(*snapshot);
+  snapshot_.swap(snapshot);
+  take_over_listeners(sockets);
+  return snapshot;
+}
+
+void ProxyWorker::take_over_backends(const Snapshot& next) {
+  std::vector<LocalRef<backend::WorkerBackend>> taken;
+  taken.reserve(next.backends.size());
+  for (std::size_t i = 0; i < next.backends.size(); ++i) {
+    const BackendIndex place = next.predecessors[i];
+    LocalRef<backend::WorkerBackend> before;
+    if (place != BackendIndex::none) {
+      before = std::move(backends_[static_cast<std::size_t>(place)]);
+    }
+    if (before && &before->backend() == next.backends[i].get()) {
+      taken.push_back(std::move(before));
+      continue;
+    }
+    taken.push_back(make_local<backend::WorkerBackend>(
+        worker_, next.backends[i], shared_.registry.workers(), server_connections_, before.get()));
+  }
+  for (const auto& gone : backends_) {
+    if (gone) gone->retire();
+  }
+  backends_ = std::move(taken);
+}
+
+void ProxyWorker::take_over_listeners(std::span<const WorkerSocket> sockets) {
+  std::map<SocketsId, LocalRef<WorkerListener>> before;
+  for (auto& listener : std::exchange(listeners_, {})) {
+    if (!listener->is_stopped()) before.emplace(listener->sockets(), listener);
+  }
+  for (const ServedListener& served : snapshot_->listeners) {
+    if (const auto known = before.extract(served.sockets)) {
+      listeners_.push_back(known.mapped());
+      listeners_.back()->serve(served);
+      continue;
+    }
+    const auto socket = std::ranges::find(sockets, served.sockets, &WorkerSocket::sockets);
+    WEIR_ASSERT(socket != sockets.end());
+    listeners_.push_back(
+        make_local<WorkerListener>(*this, served.sockets, socket->port, *socket->socket));
+    listeners_.back()->serve(served);
+    listeners_.back()->start();
+  }
+  for (const auto& [sockets_id, gone] : before) {
+    gone->stop();
+    listeners_.push_back(gone);
+    end_idle_soon();
+  }
+}
+
+WorkerListener* ProxyWorker::find_listener(SocketsId sockets) noexcept {
+  for (const auto& listener : listeners_) {
+    if (listener->sockets() == sockets) return listener.get();
+  }
+  return nullptr;
+}
+
+void ProxyWorker::place_connection(WorkerListener& listener, Fd fd,
+                                   const sockaddr_storage& peer) noexcept {
+  const std::uint32_t self = worker_.index();
+  std::uint32_t chosen = self;
+  if (draining_) {
+    static_cast<void>(shared_.loads.try_join(self));
+  } else {
+    chosen = shared_.loads.place(self);
+  }
+  if (chosen == self) return start_connection(listener, std::move(fd), net::Address(peer));
+  cells_.connections_passed.add();
+  ProxyWorker& other = *shared_.proxies[chosen];
+  auto passed =
+      std::make_unique<PassedConnection>(*this, other, listener, std::move(fd), net::Address(peer));
+  other.worker_.post(*passed.release());
 }
 
 void ProxyWorker::start_connection(WorkerListener& listener, Fd fd,
-                                   const sockaddr_storage& peer) noexcept {
+                                   const net::Address& peer) noexcept {
   Socket& socket = worker_.reactor().adopt(std::move(fd));
-  ClientConnection& connection = connections_.make(*this, listener, socket, net::Address(peer));
+  ClientConnection& connection = connections_.make(*this, listener, socket, peer);
   open_.push_back(connection);
-  scope_.spawn(listener.serve(), std::ref(connection));
+  scope_.spawn(serve_of_(listener.listener()), std::ref(connection));
 }
 
 void ProxyWorker::end_connection(ClientConnection& connection) noexcept {
-  connection.listener.cells().connections_closed.add();
+  connection.accepted_by->cells.connections_closed.add();
   connections_.destroy(connection);
-  for (auto& listener : listeners_) listener->on_room();
+  shared_.loads.leave(worker_.index());
+  for (const auto& listener : listeners_) listener->on_room();
 }
 
 void ProxyWorker::drain() noexcept {
   if (draining_) return;
   draining_ = true;
-  for (auto& listener : listeners_) listener->stop();
-  for (auto& backend : backends_) backend->close_idle();
-  worker_.defer(end_idle_);
+  for (const auto& listener : listeners_) listener->stop();
+  for (const auto& backend : backends_) backend->close_idle();
+  end_idle_soon();
+}
+
+void ProxyWorker::end_idle_soon() noexcept {
+  end_idle_.turns_left = 2;
+  if (!end_idle_.is_linked()) worker_.defer(end_idle_);
 }
 
 void ProxyWorker::end_idle() noexcept {
   if (--end_idle_.turns_left > 0) return worker_.defer(end_idle_);
   open_.for_each([](ClientConnection& connection) {
-    if (connection.phase == ClientConnection::Phase::idle) {
-      connection.abort(make_error(ErrorKind::shutting_down, Side::weir));
+    // Its task lingers then: a request on its way must not reset the answers that went before.
+    if (connection.phase == ClientConnection::Phase::idle && connection.is_ending()) {
+      connection.stream.cancel_read();
     }
   });
 }
@@ -83,21 +210,21 @@ void ProxyWorker::abort_all() noexcept {
   });
 }
 
-bool ProxyWorker::is_drained() const noexcept {
+bool ProxyWorker::is_drained() noexcept {
   if (!draining_ || scope_.running() != 0) return false;
   for (const auto& listener : listeners_) {
     if (!listener->is_stopped()) return false;
   }
-  return true;
+  // Others may be passing a connection here at this moment.
+  return shared_.loads.try_close(worker_.index());
 }
 
 void ProxyWorker::log_access(const Listener& listener, const stats::AccessRecord& record) noexcept {
-  const std::atomic<bool>* full = listener.access_log_full;
-  if (full != nullptr && full->load(std::memory_order_relaxed)) {
+  if (listener.access_log->full.load(std::memory_order_relaxed)) {
     return cells_.log_records_dropped.add();
   }
   // The first bytes say which of the log thread's files the line belongs to.
-  const std::uint32_t file = listener.access_log_index;
+  const std::uint32_t file = listener.access_log->index;
   const std::span<char> room = access_log_.try_reserve(sizeof file + stats::kAccessRecordBytesMax);
   if (room.empty()) return cells_.log_records_dropped.add();
   std::memcpy(room.data(), &file, sizeof file);

@@ -1,9 +1,11 @@
 #pragma once
-// ProxyWorker: all that one worker needs to carry traffic: its reactor, the snapshot, its view of
-// each backend, the connections it owns, its counters and its log. Lives on the worker's thread.
+// ProxyWorker: all that one worker needs to carry traffic: the snapshot in force, its view of each
+// backend, the listeners and connections it owns, its counters and its log. Lives on the worker's
+// thread.
 
 #include <array>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "backend/worker_backend.h"
@@ -12,6 +14,7 @@
 #include "net/cancel_slot.h"
 #include "protocol/http/date.h"
 #include "proxy/snapshot.h"
+#include "proxy/worker_loads.h"
 #include "runtime/scope.h"
 #include "runtime/worker.h"
 #include "stats/access_log.h"
@@ -20,48 +23,73 @@ namespace weir::proxy {
 
 class ProxyWorker;
 class WorkerListener;
+struct ListenerUse;
 
 // One client connection; a task serves it.
 class ClientConnection : public Link {
  public:
   ClientConnection(ProxyWorker& worker, WorkerListener& listener, Socket& socket,
                    const net::Address& peer) noexcept;
+  ~ClientConnection();
 
   // idle: between two requests. A drain ends the connection then.
   enum class Phase : std::uint8_t { idle, busy };
 
   ProxyWorker& worker;
-  WorkerListener& listener;
+  LocalRef<WorkerListener> listener;
+  LocalRef<ListenerUse> accepted_by;
   net::Address peer;
   net::SocketStream stream;
   net::CancelSlot server_side;
   TimePoint accepted_at;
   Phase phase = Phase::busy;
 
+  // Whether the exchange under way is to be the last one: the worker drains, or the listener goes.
+  bool is_ending() const noexcept;
   // Ends the connection wherever it is.
   void abort(Error reason) noexcept;
 };
 
+// The task that serves one connection, by the listener's protocol. It ends with end_connection().
+using Serve = Task<void> (*)(ClientConnection& connection);
+using ServeOf = Serve (*)(const Listener& listener);
+
+// One listening socket of a worker, in its reactor.
+struct WorkerSocket {
+  SocketsId sockets;
+  std::uint16_t port;
+  Socket* socket;
+};
+
+// What all workers of the process share. Outlives them.
+struct ProxyShared {
+  explicit ProxyShared(stats::Registry& of_process)
+      : registry(of_process), loads(of_process.workers()), proxies(of_process.workers()) {}
+  stats::Registry& registry;
+  WorkerLoads loads;
+  std::vector<ProxyWorker*> proxies;  // by worker; set before any of them accepts
+};
+
 class ProxyWorker {
  public:
-  ProxyWorker(Worker& worker, std::uint32_t workers, std::shared_ptr<const Snapshot> snapshot,
-              stats::Registry& registry, LogRing& access_log);
+  // connections_max: client connections at a time.
+  ProxyWorker(Worker& worker, ProxyShared& shared, LogRing& access_log, ServeOf serve_of,
+              std::uint32_t connections_max);
   ProxyWorker(const ProxyWorker&) = delete;
   ~ProxyWorker();
 
   Worker& worker() noexcept { return worker_; }
   stats::WorkerCells& cells() noexcept { return cells_; }
-  backend::WorkerBackend& backend(BackendIndex index) noexcept {
-    return *backends_[static_cast<std::size_t>(index)];
-  }
   const Snapshot& snapshot() const noexcept { return *snapshot_; }
+  const LocalRef<backend::WorkerBackend>& backend(BackendIndex index) const noexcept {
+    return backends_[static_cast<std::size_t>(index)];
+  }
 
-  // The task that serves one connection, by the listener's protocol. It ends with end_connection().
-  using Serve = Task<void> (*)(ClientConnection& connection);
-
-  // Serves connections to a listening socket of this worker's reactor, which is taken over.
-  void listen(const Listener& listener, Serve serve, std::uint16_t port, Socket& socket,
-              std::uint32_t connections_max);
+  // Puts a snapshot into force, and gives back the one before for somebody else to destroy.
+  // Sockets: those of listeners that are new; listeners whose sockets the snapshot does not name
+  // are stopped. Not after drain().
+  std::shared_ptr<const Snapshot> install(std::shared_ptr<const Snapshot> snapshot,
+                                          std::span<const WorkerSocket> sockets);
 
   // Stops accepting, ends idle connections, and has the others end after their exchange. The first
   // call's.
@@ -69,13 +97,15 @@ class ProxyWorker {
   // Ends all that is left.
   void abort_all() noexcept;
   bool is_draining() const noexcept { return draining_; }
-  bool is_drained() const noexcept;
+  bool is_drained() noexcept;
 
-  // For listeners: a connection's task and object.
-  void start_connection(WorkerListener& listener, Fd fd, const sockaddr_storage& peer) noexcept;
-  void end_connection(ClientConnection& connection) noexcept;
+  // For listeners: serves a connection here, or has the least loaded worker serve it.
+  void place_connection(WorkerListener& listener, Fd fd, const sockaddr_storage& peer) noexcept;
+  bool has_room() const noexcept { return connections_open() < connections_max_; }
   std::size_t connections_open() const noexcept { return connections_.live(); }
 
+  // For a connection's task, at its end.
+  void end_connection(ClientConnection& connection) noexcept;
   // Counts and logs the end of an exchange or tunnel.
   void log_access(const Listener& listener, const stats::AccessRecord& record) noexcept;
   // RFC 9110 5.6.7; renewed once a second.
@@ -86,16 +116,26 @@ class ProxyWorker {
   struct EndIdle : Deferred {
     explicit EndIdle(ProxyWorker& owner) noexcept;
     ProxyWorker& proxy;
-    int turns_left = 2;
+    int turns_left = 0;
   };
+  class PassedConnection;
+  void take_over_backends(const Snapshot& next);
+  void take_over_listeners(std::span<const WorkerSocket> sockets);
+  void start_connection(WorkerListener& listener, Fd fd, const net::Address& peer) noexcept;
+  WorkerListener* find_listener(SocketsId sockets) noexcept;
+  void end_idle_soon() noexcept;
   void end_idle() noexcept;
 
   Worker& worker_;
-  std::shared_ptr<const Snapshot> snapshot_;
+  ProxyShared& shared_;
   stats::WorkerCells& cells_;
   LogRing& access_log_;
-  std::vector<std::unique_ptr<backend::WorkerBackend>> backends_;
-  std::vector<std::unique_ptr<WorkerListener>> listeners_;
+  ServeOf serve_of_;
+  std::uint32_t connections_max_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  Slab<backend::ServerConnection> server_connections_;
+  std::vector<LocalRef<backend::WorkerBackend>> backends_;  // by BackendIndex
+  std::vector<LocalRef<WorkerListener>> listeners_;
   IntrusiveList<ClientConnection> open_;
   Slab<ClientConnection> connections_;
   Scope scope_;

@@ -1,46 +1,58 @@
 #pragma once
-// Snapshot: an immutable compiled configuration, shared by all workers. Run-time state (backends,
-// servers) is not part of it: the snapshot points there.
+// Snapshot: an immutable compiled configuration, shared by all workers. Run-time state (servers,
+// sockets, connections) is not part of it. Nothing under way holds one: an exchange or tunnel holds
+// the few parts that it needs, so that an old snapshot ends as soon as the workers have the new
+// one.
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "backend/backend.h"
 #include "protocol/http1/parse_head.h"
+#include "proxy/access_log_file.h"
 #include "proxy/listener_settings.h"
 #include "proxy/router.h"
 #include "stats/registry.h"
 
 namespace weir::proxy {
 
-enum class BackendIndex : std::uint32_t {};
+// A backend's place in its snapshot.
+enum class BackendIndex : std::uint32_t { none = 0xffffffff };
 
-// One listener, compiled.
+// What connections, tunnels and exchanges need of their listener, for as long as they live.
 struct Listener {
-  Listener(const ListenerSettings& settings, std::vector<BackendIndex> backends,
-           stats::Registry& registry);
-
-  static constexpr std::uint32_t kNoAccessLog = 0xffffffff;
+  Listener(const ListenerSettings& settings, stats::Registry& registry);
 
   std::string name;
   net::Address address;
   Protocol protocol;
-  Router router;
-  std::vector<BackendIndex> route_backends;  // by RouteIndex
   http1::HeadLimits head_limits;
   ListenerTimeouts timeouts;
   ListenerLimits limits;
-  AccessLogSettings access_log;
-  std::uint32_t access_log_index = kNoAccessLog;       // of the log thread's files
-  const std::atomic<bool>* access_log_full = nullptr;  // it takes no more lines at present
+  std::shared_ptr<const AccessLogFile> access_log;  // null: no line is written
   std::shared_ptr<const stats::ListenerStats> stats;
 };
 
-struct Snapshot {
-  std::vector<std::shared_ptr<Listener>> listeners;
-  std::vector<std::shared_ptr<backend::Backend>> backends;
+// The listening sockets of one address, one a worker; the same from one snapshot to the next.
+enum class SocketsId : std::uint32_t {};
+
+// A listener with its routes.
+struct ServedListener {
+  std::shared_ptr<const Listener> listener;
+  SocketsId sockets{};
+  std::shared_ptr<const Router> router;
+  std::vector<BackendIndex> route_backends;  // by RouteIndex
 };
+
+struct Snapshot {
+  std::vector<ServedListener> listeners;
+  std::vector<std::shared_ptr<backend::Backend>> backends;
+  // By BackendIndex: the same backend's place in the snapshot before, whether or not it changed.
+  std::vector<BackendIndex> predecessors;
+};
+
+// Of the listener's routes; a listener with a backend of its own has a single one for everything.
+std::shared_ptr<const Router> make_router(const ListenerSettings& settings);
 
 }  // namespace weir::proxy

@@ -21,9 +21,9 @@ struct Actor {
 
 class StormTest : public ProxyFixture, public testing::WithParamInterface<std::uint64_t> {
  protected:
-  StormTest(ProxyWorker::Serve serve, std::span<const std::string_view> requests,
+  StormTest(Protocol protocol, ServeOf serve_of, std::span<const std::string_view> requests,
             std::span<const std::string_view> responses)
-      : ProxyFixture(serve), requests_(requests), responses_(responses) {
+      : ProxyFixture(protocol, serve_of), requests_(requests), responses_(responses) {
     listener_.timeouts.client_head = 5ms;
     listener_.timeouts.client_body = 5ms;
     listener_.timeouts.keep_alive = 5ms;

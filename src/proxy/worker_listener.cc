@@ -32,22 +32,27 @@ WorkerListener::Stop::Stop(WorkerListener& owner) noexcept
       }),
       listener(owner) {}
 
-WorkerListener::WorkerListener(ProxyWorker& worker, const Listener& listener,
-                               ProxyWorker::Serve serve, std::uint16_t port, Socket& socket,
-                               std::uint32_t connections_max) noexcept
+WorkerListener::WorkerListener(ProxyWorker& worker, SocketsId sockets, std::uint16_t port,
+                               Socket& socket) noexcept
     : worker_(worker),
-      listener_(listener),
-      cells_(listener.stats->of(worker.worker().index())),
-      serve_(serve),
+      sockets_(sockets),
       port_(port),
       socket_(&socket),
-      connections_max_(connections_max),
       accept_(*this),
       retry_(*this),
       stop_(*this) {}
 
 WorkerListener::~WorkerListener() {
   if (socket_ != nullptr) close();
+}
+
+void WorkerListener::serve(const ServedListener& served) {
+  use_ = make_local<ListenerUse>(served.listener, worker_.worker().index());
+  router_ = served.router;
+  route_backends_.clear();
+  for (const BackendIndex backend : served.route_backends) {
+    route_backends_.push_back(worker_.backend(backend));
+  }
 }
 
 void WorkerListener::start() noexcept {
@@ -81,12 +86,10 @@ void WorkerListener::close() noexcept {
 }
 
 void WorkerListener::on_accepted(Fd connection, const sockaddr_storage& peer) noexcept {
-  cells_.connections.add();
+  use_->cells.connections.add();
   accepted_this_turn_ = true;
-  worker_.start_connection(*this, std::move(connection), peer);
-  if (worker_.connections_open() >= connections_max_) {
-    pause();
-  }
+  worker_.place_connection(*this, std::move(connection), peer);
+  if (!worker_.has_room()) pause();
 }
 
 void WorkerListener::on_accept_end(int os_error) noexcept {
@@ -104,7 +107,7 @@ void WorkerListener::pause() noexcept {
 }
 
 void WorkerListener::resume() noexcept {
-  if (worker_.connections_open() >= connections_max_) return;
+  if (!worker_.has_room()) return;
   retry_.disarm();
   start();
 }

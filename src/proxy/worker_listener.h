@@ -1,28 +1,43 @@
 #pragma once
-// WorkerListener: accepts the connections of one listener on one worker. When descriptors or
-// connections run out it stops accepting, so that clients wait in the kernel's queue, and starts
-// again when there is room.
+// WorkerListener: accepts the connections of one listening socket on one worker. When descriptors
+// or connections run out it stops accepting, so that clients wait in the kernel's queue, and starts
+// again when there is room. A reload changes what it serves; its connections keep it alive.
 
 #include "proxy/proxy_worker.h"
 
 namespace weir::proxy {
 
-class WorkerListener {
+// What an exchange or tunnel holds of its listener.
+struct ListenerUse : LocalCounted {
+  ListenerUse(std::shared_ptr<const Listener> used, std::uint32_t worker) noexcept
+      : listener(std::move(used)), cells(listener->stats->of(worker)) {}
+  std::shared_ptr<const Listener> listener;
+  stats::ListenerCells& cells;
+};
+
+class WorkerListener : public LocalCounted {
  public:
   // The socket belongs to the worker's reactor and is taken over. port: that the socket has got.
-  WorkerListener(ProxyWorker& worker, const Listener& listener, ProxyWorker::Serve serve,
-                 std::uint16_t port, Socket& socket, std::uint32_t connections_max) noexcept;
-  WorkerListener(const WorkerListener&) = delete;
+  WorkerListener(ProxyWorker& worker, SocketsId sockets, std::uint16_t port,
+                 Socket& socket) noexcept;
   ~WorkerListener();
 
-  const Listener& listener() const noexcept { return listener_; }
-  stats::ListenerCells& cells() noexcept { return cells_; }
-  ProxyWorker::Serve serve() const noexcept { return serve_; }
+  // What is served now; the next exchange may find another one.
+  const LocalRef<ListenerUse>& use() const noexcept { return use_; }
+  const Listener& listener() const noexcept { return *use_->listener; }
+  const Router& router() const noexcept { return *router_; }
+  const LocalRef<backend::WorkerBackend>& backend_of(RouteIndex route) const noexcept {
+    return route_backends_[static_cast<std::size_t>(route)];
+  }
+  SocketsId sockets() const noexcept { return sockets_; }
   std::uint16_t port() const noexcept { return port_; }
 
+  // Of a new snapshot, whose backends the worker has taken over. Before start() for the first time.
+  void serve(const ServedListener& served);
   void start() noexcept;
   // For good, once what is queued in the kernel has been accepted: a close would reset it.
   void stop() noexcept;
+  bool is_stopping() const noexcept { return stopping_; }
   bool is_stopped() const noexcept { return socket_ == nullptr; }
   // A connection of the worker has ended: there may be room again.
   void on_room() noexcept {
@@ -50,12 +65,12 @@ class WorkerListener {
   void close() noexcept;
 
   ProxyWorker& worker_;
-  const Listener& listener_;
-  stats::ListenerCells& cells_;
-  ProxyWorker::Serve serve_;
+  LocalRef<ListenerUse> use_;
+  std::shared_ptr<const Router> router_;
+  std::vector<LocalRef<backend::WorkerBackend>> route_backends_;  // by RouteIndex
+  SocketsId sockets_;
   std::uint16_t port_;
   Socket* socket_;
-  std::uint32_t connections_max_;
   bool paused_ = false;
   Accept accept_;
   Retry retry_;

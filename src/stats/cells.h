@@ -25,6 +25,7 @@ struct alignas(kCacheLineBytes) BackendCells {
   Cell requests;
   Cell attempts;
   Cell retries;
+  Cell queue_waits;
   ErrorCells errors;
 };
 
@@ -47,6 +48,8 @@ struct alignas(kCacheLineBytes) WorkerCells {
   Cell descriptors_exhausted;
   Cell accept_pauses;
   Cell log_records_dropped;
+  Cell connections_open;
+  Cell connections_passed;
   SideErrorCells errors;
 };
 

@@ -78,6 +78,7 @@ class Registry {
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
+  std::uint32_t workers() const noexcept { return static_cast<std::uint32_t>(workers_.workers()); }
   // For as long as the registry lives; only this worker may write.
   WorkerCells& worker(std::size_t index) noexcept WEIR_LIFETIMEBOUND;
 

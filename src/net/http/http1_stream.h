@@ -11,7 +11,6 @@ namespace weir::net {
 
 class Http1ClientSide final : public ClientSideStream {
  public:
-  // The limits must outlive the stream.
   Http1ClientSide(Worker& worker, ByteStream& stream, const http1::HeadLimits& limits) noexcept
       : stream_(stream), limits_(limits), reader_(worker, stream), writer_(worker, stream) {}
 
@@ -56,7 +55,7 @@ class Http1ClientSide final : public ClientSideStream {
 
  private:
   ByteStream& stream_;
-  const http1::HeadLimits& limits_;
+  http1::HeadLimits limits_;
   Http1Reader reader_;
   Http1Writer writer_;
   http::Version version_ = http::Version::http_1_1;  // of the client's last request

@@ -20,9 +20,9 @@ class ConnectionUse {
   ~ConnectionUse() {
     x_.connection.server_side.let_go();
     if (reusable_) {
-      x_.backend->keep(connection_);
+      connection_.pool.keep(connection_);
     } else {
-      x_.backend->close(connection_);
+      connection_.pool.close(connection_);
     }
   }
   void mark_reusable() noexcept { reusable_ = true; }
@@ -117,13 +117,15 @@ Task<Result<void>> read_final_head(Exchange& x, net::ServerSideStream& server, R
 // The head is in x.response: passes it and the body on.
 Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStream& server) {
   http::ResponseHead head = x.response;
-  head.persistence = x.proxy.is_draining() ? http::Persistence::close : x.persistence;
+  head.persistence = x.connection.is_ending() ? http::Persistence::close : x.persistence;
   const auto follows = server.is_body_read() ? net::BodyFollows::no : net::BodyFollows::yes;
   x.status = head.status;
   x.progress = Progress::answered;
   WEIR_CO_TRY(co_await x.client.write_head(
       head, follows, x.proxy.worker().now() + x.listener.timeouts.client_body));
   if (follows == net::BodyFollows::no) co_return Result<void>();
+  // A long body keeps no generation of the backend's configuration.
+  x.backend.reset();
   co_await relay.pump_response();
   x.bytes_sent = relay.response().bytes();
   if (relay.response().failed() == BodyPump::Failed::none) co_return Result<void>();
@@ -163,13 +165,13 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimeP
   Worker& worker = x.proxy.worker();
   const TimePoint started = worker.now();
   x.progress = Progress::connecting;
-  x.server = &lease.server();
+  const backend::LeaseUse use_of_lease(lease, x.connection.server_side);
   lease.cells().attempts.add();
   const backend::ConnectOptions options{
-      .port = x.connection.listener.port(), .replay = replay_of(x), .due = due};
+      .port = x.connection.listener->port(), .replay = replay_of(x), .due = due};
   ServerConnection* connection =
       WEIR_CO_TRY(co_await x.backend->connect(lease, options, x.connection.server_side));
-  x.reused = connection->reused ? stats::Reused::yes : stats::Reused::no;
+  x.reused = connection->is_reused() ? stats::Reused::yes : stats::Reused::no;
   x.connect_time = worker.now() - started;
   ConnectionUse use(x, *connection);
   Relay relay(worker, x.client, x.body, connection->http, request_limits(x), response_limits(x));

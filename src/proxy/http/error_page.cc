@@ -45,7 +45,7 @@ Task<void> write_error_page(Exchange& x) {
   head.persistence = x.persistence;
   // A request that broke off, or whose end is not known, leaves nothing to go on with.
   if (!x.client.is_body_read() || row.http_status == 400 || row.http_status == 408 ||
-      x.proxy.is_draining()) {
+      x.connection.is_ending()) {
     head.persistence = http::Persistence::close;
   }
   const TimePoint deadline = x.proxy.worker().now() + x.listener.timeouts.client_body;

@@ -7,27 +7,27 @@
 #include "base/arena.h"
 #include "net/http/http_stream.h"
 #include "proxy/http/replay_body.h"
-#include "proxy/proxy_worker.h"
+#include "proxy/worker_listener.h"
 
 namespace weir::proxy {
 
 // The fate of one attempt. Always written: the log and an error's explanation come from it.
 struct AttemptRecord {
-  balance::ServerIndex server = balance::ServerIndex::none;
+  LocalRef<backend::ServerPool> server;
   ErrorKind error = ErrorKind::none;
   std::uint32_t start_us = 0;  // after the exchange began
   std::uint32_t end_us = 0;
 };
-static_assert(sizeof(AttemptRecord) <= 16);
+static_assert(sizeof(AttemptRecord) <= 24);
 
 class AttemptLog {
  public:
   static constexpr std::size_t kAttemptsMax = backend::kAttemptsMax;
 
   // No more than kAttemptsMax.
-  void add(const AttemptRecord& record) noexcept {
+  AttemptRecord& add() noexcept {
     WEIR_ASSERT(count_ < kAttemptsMax);
-    records_[count_++] = record;
+    return records_[count_++];
   }
   std::size_t size() const noexcept { return count_; }
   std::span<const AttemptRecord> records() const noexcept WEIR_LIFETIMEBOUND {
@@ -48,12 +48,12 @@ struct Exchange {
   ClientConnection& connection;
   net::ClientSideStream& client;
   ProxyWorker& proxy;
+  LocalRef<ListenerUse> listener_use;
   const Listener& listener;
   Arena arena;
   http::RequestHead request;
   http::ResponseHead response;
-  backend::WorkerBackend* backend = nullptr;  // once routed
-  const backend::Server* server = nullptr;    // of the last attempt
+  LocalRef<backend::WorkerBackend> backend;  // once routed, until the response's body
   AttemptLog attempts;
   Progress progress = Progress::connecting;
   // close: no further request is wanted on the connection.
@@ -68,6 +68,11 @@ struct Exchange {
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_sent = 0;
 };
+
+// The server of the last attempt, if there was one.
+inline const backend::ServerPool* last_server(const Exchange& x) noexcept {
+  return x.attempts.size() == 0 ? nullptr : x.attempts.records().back().server.get();
+}
 
 // Whether the request may be sent once more when nobody knows whether it was carried out.
 inline bool is_replayable(const Exchange& x) noexcept {

@@ -5,11 +5,11 @@
 namespace weir::proxy {
 namespace {
 
-ErrorKind find_refusal(const http::RequestHead& request, const Listener& listener) noexcept {
+ErrorKind find_refusal(const http::RequestHead& request, const ListenerLimits& limits) noexcept {
   if (request.method == http::Method::connect || request.method == http::Method::trace) {
     return ErrorKind::method_refused;
   }
-  const auto& bytes_max = listener.limits.body_bytes;
+  const auto& bytes_max = limits.body_bytes;
   const bool too_large = bytes_max && request.body.framing == http::Framing::length &&
                          request.body.bytes > bytes_max->value;
   return too_large ? ErrorKind::body_too_large : ErrorKind::none;
@@ -17,10 +17,10 @@ ErrorKind find_refusal(const http::RequestHead& request, const Listener& listene
 
 }  // namespace
 
-Routing route_request(const http::RequestHead& request, const Listener& listener,
-                      RoutingSpace& space) noexcept {
+Routing route_request(const http::RequestHead& request, const ListenerLimits& limits,
+                      const Router& router, RoutingSpace& space) noexcept {
   Routing routing;
-  const ErrorKind refusal = find_refusal(request, listener);
+  const ErrorKind refusal = find_refusal(request, limits);
   if (refusal != ErrorKind::none) {
     routing.error = make_error(refusal, Side::client);
     return routing;
@@ -31,7 +31,7 @@ Routing route_request(const http::RequestHead& request, const Listener& listener
     routing.error = make_error(ErrorKind::bad_request, Side::client);
     return routing;
   }
-  routing.route = listener.router.match({.host = *routing.host, .path = *routing.path});
+  routing.route = router.match({.host = *routing.host, .path = *routing.path});
   if (routing.route == RouteIndex::none) {
     routing.error = make_error(ErrorKind::no_route, Side::client);
   }

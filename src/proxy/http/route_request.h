@@ -6,7 +6,7 @@
 #include <span>
 
 #include "protocol/http/message.h"
-#include "proxy/snapshot.h"
+#include "proxy/listener_settings.h"
 
 namespace weir::proxy {
 
@@ -24,7 +24,7 @@ struct Routing {
 };
 
 // The views of the result point into the space or the head.
-Routing route_request(const http::RequestHead& request, const Listener& listener,
-                      RoutingSpace& space) noexcept;
+Routing route_request(const http::RequestHead& request, const ListenerLimits& limits,
+                      const Router& router, RoutingSpace& space) noexcept;
 
 }  // namespace weir::proxy

@@ -29,13 +29,15 @@ class HangUpWatch : private net::Waiter {
 };
 
 // The backend that the first matching route names.
-Result<BackendIndex> find_backend(Exchange& x) {
+Result<LocalRef<backend::WorkerBackend>> find_backend(Exchange& x) {
   RoutingSpace space;
   space.path = x.arena.allocate_array<char>(x.request.path.size());
   if (space.path.data() == nullptr) return fail(ErrorKind::uri_too_long, Side::client);
-  const Routing routing = route_request(x.request, x.listener, space);
+  const WorkerListener& listener = *x.connection.listener;
+  const Routing routing =
+      route_request(x.request, listener.listener().limits, listener.router(), space);
   if (routing.error.kind != ErrorKind::none) return fail(routing.error);
-  return x.listener.route_backends[static_cast<std::size_t>(routing.route)];
+  return listener.backend_of(routing.route);
 }
 
 std::uint32_t us_since(TimePoint began, TimePoint now) noexcept {
@@ -70,21 +72,28 @@ Task<Result<void>> make_attempts(Exchange& x) {
   const HangUpWatch watch(x);
   backend::RetryPlan plan(x.backend->backend().settings().retry, worker.now());
   Error error = make_error(ErrorKind::no_server, Side::weir);
-  while (backend::ServerLease lease = plan.pick(*x.backend, worker.now())) {
-    AttemptRecord record{.server = lease.index(), .start_us = us_since(x.began, worker.now())};
+  for (;;) {
+    backend::Picked picked = plan.pick(*x.backend, worker.now());
+    if (picked.is_full) {
+      WEIR_CO_TRY(co_await plan.wait(*x.backend, x.connection.server_side, picked.lease));
+    }
+    if (!picked.lease) break;
+    backend::ServerLease lease = std::move(picked.lease);
     x.backend->cells().attempts.add();
     if (x.attempts.size() != 0) x.backend->cells().retries.add();
+    AttemptRecord& record = x.attempts.add();
+    record.server = LocalRef<backend::ServerPool>(lease.pool());
+    record.start_us = us_since(x.began, worker.now());
     if (x.body.is_whole()) x.body.rewind();
     const auto result = co_await attempt(x, lease, plan.due_of_attempt_at(worker.now()));
     record.end_us = us_since(x.began, worker.now());
-    if (!result) record.error = result.error().kind;
-    x.attempts.add(record);
     if (result) co_return result;
     error = result.error();
+    record.error = error.kind;
     if (!may_retry(x, error)) break;
     lease.release();
     if (has_died_idle(x, error)) {
-      x.backend->close_idle_of(record.server);
+      record.server->close_idle();
       plan.forget_last();
     } else if (error.kind != ErrorKind::connect_refused) {
       const TimePoint next = worker.now() + plan.next_backoff(worker.random());
@@ -102,7 +111,8 @@ Exchange::Exchange(ClientConnection& client_connection,
     : connection(client_connection),
       client(client_stream),
       proxy(client_connection.worker),
-      listener(client_connection.listener.listener()),
+      listener_use(client_connection.listener->use()),
+      listener(*listener_use->listener),
       arena(client_connection.worker.worker().buffers()),
       body(client_connection.worker.worker().buffers(), client_stream),
       began(client_connection.worker.worker().now()) {}
@@ -110,14 +120,16 @@ Exchange::Exchange(ClientConnection& client_connection,
 Task<void> serve_exchange(Exchange& x) {
   const auto found = find_backend(x);
   if (found) {
-    x.backend = &x.proxy.backend(*found);
+    x.backend = *found;
     x.backend->cells().requests.add();
     // What cannot be sent again need not be kept.
     if (!http::is_idempotent(x.request.method)) x.body.stop_keeping();
     const auto result = co_await make_attempts(x);
     if (result) co_return;
     x.error = result.error();
-    x.backend->cells().errors.count(x.error.kind);
+    const backend::ServerPool* server = last_server(x);
+    auto& cells = server != nullptr ? server->backend_cells() : x.backend->cells();
+    cells.errors.count(x.error.kind);
   } else {
     x.error = found.error();
   }

@@ -15,7 +15,7 @@ constexpr std::uint64_t kRequestsPerTurn = 16;
 enum class Next : std::uint8_t { request, close, linger };
 
 void count_and_log(const Exchange& x) {
-  stats::ListenerCells& cells = x.connection.listener.cells();
+  stats::ListenerCells& cells = x.listener_use->cells;
   const Duration duration = x.proxy.worker().now() - x.began;
   cells.requests.add();
   cells.bytes_received.add(x.bytes_received);
@@ -23,7 +23,7 @@ void count_and_log(const Exchange& x) {
   if (x.status != 0) cells.responses.count(x.status);
   cells.request_duration.record(duration);
   if (x.error.kind != ErrorKind::none) x.proxy.cells().errors.count(x.error);
-  if (x.listener.access_log_index == Listener::kNoAccessLog) return;
+  if (x.listener.access_log == nullptr) return;
 
   std::array<char, INET6_ADDRSTRLEN> address;
   const auto value_of = [&x](http::FieldId id) {
@@ -50,14 +50,18 @@ void count_and_log(const Exchange& x) {
   record.host = x.request.authority;
   record.referer = value_of(http::FieldId::referer);
   record.user_agent = value_of(http::FieldId::user_agent);
-  if (x.backend != nullptr) record.backend = x.backend->backend().name();
-  if (x.server != nullptr) record.server = x.server->name();
+  if (const backend::ServerPool* server = last_server(x)) {
+    record.backend = server->server().backend_name();
+    record.server = server->server().name();
+  } else if (x.backend) {
+    record.backend = x.backend->backend().name();
+  }
   x.proxy.log_access(x.listener, record);
 }
 
 bool is_last(const ClientConnection& connection, std::uint64_t requests) {
-  const auto& limit = connection.listener.listener().limits.requests_per_connection;
-  return connection.worker.is_draining() || (limit && requests >= *limit);
+  const auto& limit = connection.listener->listener().limits.requests_per_connection;
+  return connection.is_ending() || (limit && requests >= *limit);
 }
 
 // One request, from the first byte of its head to its line in the log.
@@ -93,17 +97,21 @@ Task<Next> serve_request(ClientConnection& connection, net::Http1ClientSide& cli
 }
 
 Task<void> serve_requests(ClientConnection& connection) {
-  const Listener& listener = connection.listener.listener();
   Worker& worker = connection.worker.worker();
-  net::Http1ClientSide client(worker, connection.stream, listener.head_limits);
-  Duration wait = listener.timeouts.client_head;
+  net::Http1ClientSide client(worker, connection.stream,
+                              connection.listener->listener().head_limits);
+  Duration wait = connection.listener->listener().timeouts.client_head;
   for (std::uint64_t requests = 1;; ++requests) {
-    if (connection.worker.is_draining() && !client.has_pipelined() && requests > 1) {
+    if (connection.is_ending() && !client.has_pipelined() && requests > 1) {
       co_return co_await net::linger(worker, connection.stream);
     }
     // Whoever has just connected is about to ask: that is not idling.
     if (requests > 1) connection.phase = ClientConnection::Phase::idle;
-    if (!co_await client.request_begun(worker.now() + wait)) co_return;
+    const auto begun = co_await client.request_begun(worker.now() + wait);
+    if (!begun && begun.error().kind == ErrorKind::canceled && connection.is_ending()) {
+      co_return co_await net::linger(worker, connection.stream);
+    }
+    if (!begun) co_return;
     connection.phase = ClientConnection::Phase::busy;
     switch (co_await serve_request(connection, client, requests)) {
       case Next::request:
@@ -114,7 +122,7 @@ Task<void> serve_requests(ClientConnection& connection) {
       case Next::close:
         co_return;
     }
-    wait = listener.timeouts.keep_alive;
+    wait = connection.listener->listener().timeouts.keep_alive;
     // Whoever sends faster than it is answered would never be waited for.
     if (requests % kRequestsPerTurn == 0) co_await worker.yield();
   }

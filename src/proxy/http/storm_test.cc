@@ -1,4 +1,5 @@
 #include "proxy/http/exchange.h"
+#include "proxy/http/serve_http_test_support.h"
 #include "proxy/storm_test_support.h"
 
 namespace weir::proxy {
@@ -27,7 +28,7 @@ constexpr std::string_view kResponses[] = {
 
 class HttpStormTest : public test::StormTest {
  protected:
-  HttpStormTest() : StormTest(&serve_http_connection, kRequests, kResponses) {}
+  HttpStormTest() : StormTest(Protocol::http, &test::serve_http, kRequests, kResponses) {}
 };
 
 TEST_P(HttpStormTest, LeavesNothingBehind) { rage(); }

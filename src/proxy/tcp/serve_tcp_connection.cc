@@ -12,25 +12,25 @@ namespace {
 
 // What is known of a tunnel when it ends.
 struct TunnelRecord {
-  std::string_view server;
+  LocalRef<backend::ServerPool> server;  // of the last attempt
   std::uint16_t attempts = 0;
   Duration connect_time = stats::kNotReached;
   TimePoint connected_at{};
   net::TunnelOutcome outcome;
 };
 
-void count_and_log(ClientConnection& connection, const backend::Backend& backend,
+void count_and_log(ClientConnection& connection, const ListenerUse& use, std::string_view backend,
                    const TunnelRecord& tunnel) {
   ProxyWorker& proxy = connection.worker;
-  const Listener& listener = connection.listener.listener();
-  stats::ListenerCells& cells = connection.listener.cells();
+  const Listener& listener = *use.listener;
+  stats::ListenerCells& cells = use.cells;
   const Duration duration = proxy.worker().now() - connection.accepted_at;
   cells.bytes_received.add(tunnel.outcome.bytes_from_client);
   cells.bytes_sent.add(tunnel.outcome.bytes_from_server);
   cells.request_duration.record(duration);
   if (tunnel.outcome.error.kind != ErrorKind::none)
     proxy.cells().errors.count(tunnel.outcome.error);
-  if (listener.access_log_index == Listener::kNoAccessLog) return;
+  if (listener.access_log == nullptr) return;
 
   std::array<char, INET6_ADDRSTRLEN> address;
   stats::AccessRecord record;
@@ -47,70 +47,95 @@ void count_and_log(ClientConnection& connection, const backend::Backend& backend
   record.bytes_sent = tunnel.outcome.bytes_from_server;
   record.listener = listener.name;
   record.client_address = connection.peer.format_ip(address);
-  record.backend = backend.name();
-  record.server = tunnel.server;
+  record.backend = backend;
+  if (tunnel.server) record.server = tunnel.server->server().name();
   proxy.log_access(listener, record);
 }
 
 // Connects `server` to the leased server by `due`. The stream is made in place, since it may not
 // move.
-Task<Result<void>> connect_server(ClientConnection& connection, const backend::ServerLease& lease,
+Task<Result<void>> connect_server(ClientConnection& connection, backend::WorkerBackend& backend,
+                                  const backend::ServerLease& lease,
                                   std::optional<net::SocketStream>& server, TimePoint due) {
-  backend::WorkerBackend& backend = lease.owner();
   Socket* socket = WEIR_CO_TRY(backend.make_socket(lease));
   net::keep_alive(socket->fd());
   server.emplace(connection.worker.worker(), *socket, Side::server);
   connection.server_side.hold(*server);
   co_return co_await backend.connect_stream(*server, lease,
-                                            {.port = connection.listener.port(), .due = due});
+                                            {.port = connection.listener->port(), .due = due});
 }
 
-Task<void> serve_tunnel(ClientConnection& connection, backend::WorkerBackend& backend) {
+// A lease of a server that `server` is connected to.
+Task<Result<backend::ServerLease>> connect_some_server(ClientConnection& connection,
+                                                       backend::WorkerBackend& backend,
+                                                       std::optional<net::SocketStream>& server,
+                                                       TunnelRecord& record) {
   Worker& worker = connection.worker.worker();
-  TunnelRecord record;
   backend::RetryPlan plan(backend.backend().settings().retry, worker.now());
-  std::optional<net::SocketStream> server;
-  backend::ServerLease lease;
-  backend.cells().requests.add();
-  record.outcome.error = make_error(ErrorKind::no_server, Side::weir);
-  while ((lease = plan.pick(backend, worker.now()))) {
+  Error error = make_error(ErrorKind::no_server, Side::weir);
+  for (;;) {
+    backend::Picked picked = plan.pick(backend, worker.now());
+    if (picked.is_full) {
+      WEIR_CO_TRY(co_await plan.wait(backend, connection.server_side, picked.lease));
+    }
+    if (!picked.lease) break;
+    backend::ServerLease lease = std::move(picked.lease);
+    const backend::LeaseUse use_of_lease(lease, connection.server_side);
     if (record.attempts++ != 0) backend.cells().retries.add();
     backend.cells().attempts.add();
     lease.cells().attempts.add();
-    record.server = lease.server().name();
+    record.server = LocalRef<backend::ServerPool>(lease.pool());
     const TimePoint started = worker.now();
-    const auto connected =
-        co_await connect_server(connection, lease, server, plan.due_of_attempt_at(started));
+    const auto connected = co_await connect_server(connection, backend, lease, server,
+                                                   plan.due_of_attempt_at(started));
     record.connected_at = worker.now();
     if (connected) {
       record.connect_time = worker.now() - started;
-      net::Tunnel tunnel(worker, connection.stream, *server,
-                         connection.listener.listener().timeouts.tunnel_idle);
-      record.outcome = co_await tunnel.run();
-      break;
+      co_return lease;
     }
     connection.server_side.let_go();
-    record.outcome.error = connected.error();
-    if (row_of(connected.error().kind).retryable == Retryable::no) break;
+    error = connected.error();
+    if (row_of(error.kind).retryable == Retryable::no) break;
+  }
+  co_return fail(error);
+}
+
+Task<void> serve_tunnel(ClientConnection& connection) {
+  const LocalRef<ListenerUse> use = connection.listener->use();
+  LocalRef<backend::WorkerBackend> backend = connection.listener->backend_of(RouteIndex{0});
+  TunnelRecord record;
+  std::optional<net::SocketStream> server;
+  backend->cells().requests.add();
+  const auto lease = co_await connect_some_server(connection, *backend, server, record);
+  if (lease) {
+    const backend::LeaseUse use_of_lease(*lease, connection.server_side);
+    // A tunnel may outlive any number of configurations, and keeps none.
+    backend.reset();
+    net::Tunnel tunnel(connection.worker.worker(), connection.stream, *server,
+                       use->listener->timeouts.tunnel_idle);
+    record.outcome = co_await tunnel.run();
+    lease->cells().bytes_sent.add(record.outcome.bytes_from_client);
+    lease->cells().bytes_received.add(record.outcome.bytes_from_server);
+  } else {
+    record.outcome.error = lease.error();
   }
   connection.server_side.let_go();
-  if (lease) {
-    lease.cells().bytes_sent.add(record.outcome.bytes_from_client);
-    lease.cells().bytes_received.add(record.outcome.bytes_from_server);
-  }
   // Whoever had nothing from a server must not take the end for an orderly one.
   if (record.outcome.error.kind != ErrorKind::none) {
-    backend.cells().errors.count(record.outcome.error.kind);
+    auto& cells = record.server ? record.server->backend_cells() : backend->cells();
+    cells.errors.count(record.outcome.error.kind);
     connection.stream.reset_on_close();
   }
-  count_and_log(connection, backend.backend(), record);
+  count_and_log(connection, *use,
+                record.server ? record.server->server().backend_name()
+                              : std::string_view(backend->backend().name()),
+                record);
 }
 
 }  // namespace
 
 Task<void> serve_tcp_connection(ClientConnection& connection) {
-  co_await serve_tunnel(
-      connection, connection.worker.backend(connection.listener.listener().route_backends.front()));
+  co_await serve_tunnel(connection);
   connection.worker.end_connection(connection);
 }
 

@@ -14,7 +14,9 @@ using namespace std::chrono_literals;
 
 class ServeTcpTest : public test::ProxyFixture {
  protected:
-  ServeTcpTest() : ProxyFixture(&serve_tcp_connection) { listener_.protocol = Protocol::tcp; }
+  ServeTcpTest()
+      : ProxyFixture(Protocol::tcp,
+                     [](const Listener&) -> Serve { return &serve_tcp_connection; }) {}
 };
 
 TEST_F(ServeTcpTest, CarriesBytesBothWays) {

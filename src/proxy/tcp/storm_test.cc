@@ -6,11 +6,11 @@ namespace {
 
 constexpr std::string_view kTexts[] = {"hello", "how do you do", "and so on"};
 
+Serve serve_tcp(const Listener&) { return &serve_tcp_connection; }
+
 class TcpStormTest : public test::StormTest {
  protected:
-  TcpStormTest() : StormTest(&serve_tcp_connection, kTexts, kTexts) {
-    listener_.protocol = Protocol::tcp;
-  }
+  TcpStormTest() : StormTest(Protocol::tcp, &serve_tcp, kTexts, kTexts) {}
 };
 
 TEST_P(TcpStormTest, LeavesNothingBehind) { rage(); }

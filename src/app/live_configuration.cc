@@ -1,0 +1,517 @@
+#include "app/live_configuration.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+
+#include "app/compile.h"
+#include "app/explain.h"
+#include "config/difference.h"
+#include "config/text.h"
+
+namespace weir::app {
+namespace {
+
+using admin::Answered;
+using admin::Refusal;
+using backend::AdminState;
+using config::quote;
+using proxy::BackendIndex;
+
+constexpr std::size_t kChangesShown = 100;
+
+std::unexpected<Refusal> refuse(std::uint16_t status, std::string reason, std::string message) {
+  return std::unexpected(Refusal{status, std::move(reason), std::move(message)});
+}
+
+std::unexpected<Refusal> refuse_closed() {
+  return refuse(503, "shutting_down", "Weir is stopping");
+}
+
+// "backends[users].servers[u1].weight: 5 -> 3".
+std::string print_change(const config::Difference& difference) {
+  if (difference.before.empty() && difference.after == "order changed") {
+    return difference.path + ": order changed";
+  }
+  if (difference.before.empty())
+    return fmt::format("{}: added {}", difference.path, difference.after);
+  if (difference.after.empty()) return difference.path + ": removed";
+  return fmt::format("{}: {} -> {}", difference.path, difference.before, difference.after);
+}
+
+// Settings of the process, which only a new one can have.
+bool needs_restart(std::string_view path) {
+  return path == "workers" || path == "worker_connections" || path == "worker_buffers" ||
+         path.starts_with("admin");
+}
+
+admin::ReloadReport report_of(const Settings& before, const Settings& after) {
+  admin::ReloadReport report;
+  const auto differences = config::find_differences(before, after);
+  for (const config::Difference& difference : differences) {
+    if (needs_restart(difference.path)) {
+      report.warnings.push_back(print_change(difference) + ": takes effect at the next start");
+    } else if (report.changes.size() < kChangesShown) {
+      report.changes.push_back(print_change(difference));
+    }
+  }
+  if (differences.size() > kChangesShown) {
+    report.changes.push_back(fmt::format("{} more", differences.size() - kChangesShown));
+  }
+  return report;
+}
+
+std::string_view protocol_of(const proxy::Listener& listener) {
+  for (const auto& [name, protocol] : names_of(listener.protocol)) {
+    if (protocol == listener.protocol) return name;
+  }
+  return {};
+}
+
+std::string match_of(const proxy::MatchSettings& match) {
+  std::string text;
+  const auto add = [&text](std::string_view key, const auto& values) {
+    for (const auto& value : values) {
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", key, print_scalar(value));
+    }
+  };
+  add("host", match.host);
+  add("path", match.path);
+  add("path_prefix", match.path_prefix);
+  return text.empty() ? "any request" : text;
+}
+
+// Weights or states of a backend's servers have changed.
+class Adoption final : public WorkerOrder {
+ public:
+  Adoption(BackendIndex place, std::shared_ptr<const backend::Candidates> candidates) noexcept
+      : place_(place), candidates_(std::move(candidates)) {}
+
+  std::shared_ptr<const void> run(WorkerThread& worker) noexcept override {
+    worker.proxy().backend(place_)->adopt(candidates_);
+    return nullptr;
+  }
+
+ private:
+  BackendIndex place_;
+  std::shared_ptr<const backend::Candidates> candidates_;
+};
+
+}  // namespace
+
+// A snapshot comes into force.
+class LiveConfiguration::Installation final : public WorkerOrder {
+ public:
+  Installation(std::shared_ptr<const proxy::Snapshot> snapshot,
+               std::vector<OpenAddress>& addresses) noexcept
+      : snapshot_(std::move(snapshot)), addresses_(addresses) {}
+
+  std::shared_ptr<const void> run(WorkerThread& worker) noexcept override {
+    std::vector<NewSocket> sockets;
+    for (OpenAddress& address : addresses_) {
+      if (address.not_taken.empty()) continue;
+      sockets.push_back({.sockets = address.id,
+                         .port = address.address.port(),
+                         .fd = std::move(address.not_taken[worker.index()])});
+    }
+    return worker.install(snapshot_, std::move(sockets));
+  }
+
+ private:
+  std::shared_ptr<const proxy::Snapshot> snapshot_;
+  std::vector<OpenAddress>& addresses_;
+};
+
+LiveConfiguration::LiveConfiguration(Settings settings, std::string file, stats::Registry& registry,
+                                     AccessLogWriter& access_log)
+    : file_(std::move(file)),
+      registry_(registry),
+      access_log_(access_log),
+      settings_(std::move(settings)),
+      snapshot_(std::make_shared<const proxy::Snapshot>()) {}
+
+std::expected<void, std::string> LiveConfiguration::prepare() {
+  auto snapshot = std::make_shared<proxy::Snapshot>(compile(settings_, registry_));
+  if (auto opened = open_logs(settings_, *snapshot); !opened) return opened;
+  auto addresses = open_addresses(settings_, *snapshot);
+  if (!addresses) return std::unexpected(std::move(addresses.error()));
+  addresses_ = std::move(*addresses);
+  snapshot_ = std::move(snapshot);
+  return {};
+}
+
+void LiveConfiguration::serve(std::span<const std::unique_ptr<WorkerThread>> workers) {
+  const std::lock_guard changing(changing_);
+  workers_ = workers;
+  publish(snapshot(), std::move(addresses_));
+}
+
+void LiveConfiguration::close() {
+  const std::lock_guard changing(changing_);
+  closed_ = true;
+}
+
+std::shared_ptr<const proxy::Snapshot> LiveConfiguration::snapshot() const {
+  const std::lock_guard lock(mutex_);
+  return snapshot_;
+}
+
+Duration LiveConfiguration::shutdown_timeout() const {
+  const std::lock_guard changing(changing_);
+  return settings_.timeouts.shutdown;
+}
+
+net::Address LiveConfiguration::first_address() const {
+  const std::lock_guard changing(changing_);
+  return addresses_.front().address;
+}
+
+std::expected<void, std::string> LiveConfiguration::open_logs(const Settings& next,
+                                                              proxy::Snapshot& snapshot) {
+  for (std::size_t i = 0; i < next.listeners.size(); ++i) {
+    const proxy::AccessLogSettings& log = next.listeners[i].access_log;
+    if (log.format == proxy::AccessLogFormat::off) continue;
+    auto file = access_log_.open(log);
+    if (!file) return std::unexpected(std::move(file.error()));
+    // Nobody else has the listener yet.
+    auto listener = std::make_shared<proxy::Listener>(*snapshot.listeners[i].listener);
+    listener->access_log = std::move(*file);
+    snapshot.listeners[i].listener = std::move(listener);
+  }
+  return {};
+}
+
+// An address that is open already keeps its sockets, whatever listens there from now on.
+std::expected<std::vector<LiveConfiguration::OpenAddress>, std::string>
+LiveConfiguration::open_addresses(const Settings& next, proxy::Snapshot& snapshot) {
+  const auto key_of = [](const net::Address& address, const std::string& listener) {
+    const bool is_any = address.port() == 0 && !address.is_unix();
+    return address.to_string() + (is_any ? " of " + listener : "");
+  };
+  std::map<std::string, const OpenAddress*> open;
+  for (const OpenAddress& known : addresses_) {
+    open.emplace(key_of(known.configured, known.listener), &known);
+  }
+  std::vector<OpenAddress> addresses;
+  for (std::size_t i = 0; i < next.listeners.size(); ++i) {
+    const std::string& name = *next.listeners[i].name;
+    const net::Address& address = *next.listeners[i].address;
+    OpenAddress& taken = addresses.emplace_back(OpenAddress{
+        .id = {}, .listener = name, .configured = address, .address = {}, .not_taken = {}});
+    if (const auto known = open.find(key_of(address, name)); known != open.end()) {
+      taken.id = known->second->id;
+      taken.address = known->second->address;
+    } else {
+      auto sockets = net::open_listening_sockets(address, registry_.workers());
+      if (!sockets) return std::unexpected("listener " + name + ": " + sockets.error());
+      taken.id = proxy::SocketsId(next_sockets_++);
+      taken.address = sockets->address;
+      taken.not_taken = std::move(sockets->sockets);
+    }
+    snapshot.listeners[i].sockets = taken.id;
+  }
+  return addresses;
+}
+
+LiveConfiguration::Change LiveConfiguration::apply(Settings next) {
+  const InForce before{.settings = settings_, .snapshot = *snapshot()};
+  auto snapshot = std::make_shared<proxy::Snapshot>(compile(next, registry_, &before));
+  if (const auto opened = open_logs(next, *snapshot); !opened) {
+    return refuse(422, "cannot_open_log", opened.error());
+  }
+  auto addresses = open_addresses(next, *snapshot);
+  if (!addresses) return refuse(422, "cannot_listen", addresses.error());
+  for (const auto& backend : snapshot->backends) backend->adopt_servers();
+  settings_ = std::move(next);
+  publish(std::move(snapshot), std::move(*addresses));
+  return {};
+}
+
+void LiveConfiguration::publish(std::shared_ptr<const proxy::Snapshot> snapshot,
+                                std::vector<OpenAddress> addresses) {
+  Installation installation(snapshot, addresses);
+  const Duration pause = run_on_every_worker(workers_, installation);
+  for (OpenAddress& address : addresses) address.not_taken.clear();
+  addresses_ = std::move(addresses);
+  const std::lock_guard lock(mutex_);
+  std::erase_if(live_, [](const auto& old) { return old.expired(); });
+  live_.emplace_back(snapshot);
+  snapshot_ = std::move(snapshot);
+  longest_pause_ = pause;
+}
+
+void LiveConfiguration::publish_candidates(BackendIndex place) {
+  backend::Backend& backend = *snapshot()->backends[static_cast<std::size_t>(place)];
+  const auto candidates = backend.renew_candidates();
+  Adoption adoption(place, candidates);
+  const Duration pause = run_on_every_worker(workers_, adoption);
+  const std::lock_guard lock(mutex_);
+  longest_pause_ = pause;
+}
+
+Answered<BackendIndex> LiveConfiguration::find_backend(const std::string& name) const {
+  const auto current = snapshot();
+  config::Nearest nearest(name);
+  for (std::size_t i = 0; i < current->backends.size(); ++i) {
+    if (current->backends[i]->name() == name) return BackendIndex(i);
+    nearest.consider(current->backends[i]->name());
+  }
+  return refuse(404, "unknown_backend",
+                fmt::format("no backend {}{}", quote(name), nearest.hint()));
+}
+
+Answered<balance::ServerIndex> LiveConfiguration::find_server(const backend::Backend& backend,
+                                                              const std::string& name) const {
+  config::Nearest nearest(name);
+  for (std::size_t i = 0; i < backend.size(); ++i) {
+    const std::string& known = backend.server(balance::to_server(i)).name();
+    if (known == name) return balance::to_server(i);
+    nearest.consider(known);
+  }
+  return refuse(404, "unknown_server",
+                fmt::format("no server {} in backend {}{}", quote(name), quote(backend.name()),
+                            nearest.hint()));
+}
+
+Answered<void> LiveConfiguration::change_server(const std::string& backend,
+                                                const std::string& server,
+                                                const admin::ServerChange& change) {
+  const std::lock_guard changing(changing_);
+  if (closed_) return refuse_closed();
+  const auto place = find_backend(backend);
+  if (!place) return std::unexpected(place.error());
+  const auto current = snapshot();
+  const backend::Backend& found = *current->backends[static_cast<std::size_t>(*place)];
+  const auto index = find_server(found, server);
+  if (!index) return std::unexpected(index.error());
+  if (change.weight) found.server(*index).set_weight(*change.weight);
+  if (change.state) found.server(*index).set_admin_state(*change.state);
+  publish_candidates(*place);
+  return {};
+}
+
+Answered<void> LiveConfiguration::add_server(const std::string& backend,
+                                             const backend::ServerSettings& server) {
+  const std::lock_guard changing(changing_);
+  if (closed_) return refuse_closed();
+  const auto place = find_backend(backend);
+  if (!place) return std::unexpected(place.error());
+  Settings next = settings_;
+  auto& servers = next.backends[static_cast<std::size_t>(*place)].servers;
+  if (std::ranges::any_of(servers,
+                          [&](const auto& known) { return *known.name == *server.name; })) {
+    return refuse(
+        409, "duplicate_server",
+        fmt::format("backend {} has a server {} already", quote(backend), quote(*server.name)));
+  }
+  if (servers.size() >= balance::kServersMax) {
+    return refuse(409, "too_many_servers",
+                  fmt::format("backend {} has {} servers already", quote(backend), servers.size()));
+  }
+  servers.push_back(server);
+  const auto applied = apply(std::move(next));
+  if (applied) added_.insert(backend + "/" + *server.name);
+  return applied;
+}
+
+Answered<void> LiveConfiguration::remove_server(const std::string& backend,
+                                                const std::string& server) {
+  const std::lock_guard changing(changing_);
+  if (closed_) return refuse_closed();
+  const auto place = find_backend(backend);
+  if (!place) return std::unexpected(place.error());
+  const auto index = find_server(*snapshot()->backends[static_cast<std::size_t>(*place)], server);
+  if (!index) return std::unexpected(index.error());
+  Settings next = settings_;
+  auto& servers = next.backends[static_cast<std::size_t>(*place)].servers;
+  if (servers.size() == 1) {
+    return refuse(409, "last_server",
+                  fmt::format("{} is the last server of backend {}; disable it instead",
+                              quote(server), quote(backend)));
+  }
+  servers.erase(servers.begin() + static_cast<std::ptrdiff_t>(balance::to_number(*index)));
+  const auto applied = apply(std::move(next));
+  if (applied) added_.erase(backend + "/" + server);
+  return applied;
+}
+
+Answered<admin::ReloadReport> LiveConfiguration::reload() {
+  const std::lock_guard changing(changing_);
+  if (closed_) return refuse_closed();
+  if (file_.empty()) {
+    return refuse(409, "no_file", "Weir was started without a configuration file");
+  }
+  const auto count_refused = [this] {
+    const std::lock_guard lock(mutex_);
+    ++reloads_refused_;
+  };
+  config::Problems problems;
+  const config::Document document = config::load_document(file_, problems);
+  Settings next = load_settings(document, problems);
+  if (problems.has_errors()) {
+    count_refused();
+    return refuse(422, "bad_configuration", config::print(problems, document));
+  }
+  admin::ReloadReport report = report_of(settings_, next);
+  if (!problems.is_empty()) report.warnings.push_back(config::print(problems, document));
+  if (const auto applied = apply(std::move(next)); !applied) {
+    count_refused();
+    return std::unexpected(applied.error());
+  }
+  std::ranges::move(kept_weights(), std::back_inserter(report.warnings));
+  std::ranges::move(access_log_.reopen(), std::back_inserter(report.warnings));
+  added_.clear();
+  const std::lock_guard lock(mutex_);
+  ++reloads_;
+  return report;
+}
+
+// Weights that differ from those of the file, because the API set them.
+std::vector<std::string> LiveConfiguration::kept_weights() const {
+  std::vector<std::string> kept;
+  for (const auto& backend : snapshot()->backends) {
+    for (const auto& server : backend->servers()) {
+      if (server->weight() == server->weight_configured()) continue;
+      kept.push_back(fmt::format("server {} keeps the weight {} that was set at run time",
+                                 server->full_name(), server->weight()));
+    }
+  }
+  return kept;
+}
+
+std::vector<admin::ListenerState> LiveConfiguration::listeners() {
+  const std::lock_guard changing(changing_);
+  const auto current = snapshot();
+  std::vector<admin::ListenerState> states;
+  for (std::size_t i = 0; i < current->listeners.size(); ++i) {
+    const proxy::Listener& listener = *current->listeners[i].listener;
+    const std::uint64_t accepted = listener.stats->sum(&stats::ListenerCells::connections);
+    states.push_back({.name = listener.name,
+                      .address = addresses_[i].address.to_string(),
+                      .protocol = std::string(protocol_of(listener)),
+                      .connections_open =
+                          accepted - listener.stats->sum(&stats::ListenerCells::connections_closed),
+                      .connections = accepted,
+                      .requests = listener.stats->sum(&stats::ListenerCells::requests)});
+  }
+  return states;
+}
+
+std::vector<admin::RouteState> LiveConfiguration::routes() {
+  const std::lock_guard changing(changing_);
+  std::vector<admin::RouteState> states;
+  for (const auto& listener : settings_.listeners) {
+    if (listener.routes.empty()) {
+      states.push_back(
+          {.listener = *listener.name,
+           .number = 1,
+           .match = listener.protocol == proxy::Protocol::http ? "any request" : "any connection",
+           .backend = *listener.backend,
+           .line = listener.position.line});
+    }
+    for (std::size_t i = 0; i < listener.routes.size(); ++i) {
+      const proxy::RouteSettings& route = listener.routes[i];
+      states.push_back({.listener = *listener.name,
+                        .number = i + 1,
+                        .match = match_of(route.match),
+                        .backend = *route.backend,
+                        .line = route.position.line});
+    }
+  }
+  return states;
+}
+
+admin::ServerState LiveConfiguration::state_of(const backend::Backend& backend,
+                                               balance::ServerIndex index) const {
+  const backend::Server& server = backend.server(index);
+  admin::ServerState state{
+      .backend = backend.name(),
+      .name = server.name(),
+      .address = server.address().to_string(),
+      .weight = server.weight(),
+      .weight_configured = server.weight_configured(),
+      .is_backup = backend.role_of(index) == balance::ServerRole::backup,
+      .maxconn = std::nullopt,
+      .state = server.admin_state(),
+      .reason = {},
+      .leases = server.leases(),
+      .attempts = server.stats().sum(&stats::ServerCells::attempts),
+      .connect_failures = server.stats().sum(&stats::ServerCells::connect_failures),
+      .is_added = added_.contains(server.full_name())};
+  if (server.maxconn() != 0) state.maxconn = server.maxconn();
+  if (state.state == AdminState::draining) {
+    state.reason = state.leases == 0 ? "drained" : "draining";
+  } else if (state.state == AdminState::disabled) {
+    state.reason = "disabled";
+  } else if (state.weight == 0) {
+    state.reason = "weight 0";
+  } else if (!server.has_free_slot()) {
+    state.reason = "at its maxconn";
+  }
+  return state;
+}
+
+std::vector<admin::BackendState> LiveConfiguration::backends() {
+  const std::lock_guard changing(changing_);
+  std::vector<admin::BackendState> states;
+  for (const auto& backend : snapshot()->backends) {
+    const auto balance = std::to_underlying(backend->settings().balance);
+    admin::BackendState& state = states.emplace_back(
+        admin::BackendState{.name = backend->name(),
+                            .balance = std::string(balance::kPickers[balance].name),
+                            .requests = backend->stats().sum(&stats::BackendCells::requests),
+                            .attempts = backend->stats().sum(&stats::BackendCells::attempts),
+                            .retries = backend->stats().sum(&stats::BackendCells::retries),
+                            .queued = backend->wait_queue().waiting(),
+                            .servers = {}});
+    for (std::size_t i = 0; i < backend->size(); ++i) {
+      state.servers.push_back(state_of(*backend, balance::to_server(i)));
+    }
+  }
+  return states;
+}
+
+std::vector<admin::WorkerState> LiveConfiguration::workers() {
+  std::vector<admin::WorkerState> states;
+  for (const auto& worker : workers_) {
+    const stats::WorkerCells& cells = registry_.worker(worker->index());
+    states.push_back({.index = worker->index(),
+                      .connections_open = worker->connections_open(),
+                      .busy_seconds = static_cast<double>(cells.busy_ns.read()) / 1e9,
+                      .loop_iterations = cells.loop_iterations.read(),
+                      .is_stuck = worker->is_stuck()});
+  }
+  return states;
+}
+
+Answered<admin::Explanation> LiveConfiguration::explain(const admin::ExplainQuestion& question) {
+  const std::lock_guard changing(changing_);
+  const auto explanation = Explainer(settings_, file_)
+                               .explain({.method = question.method,
+                                         .url = question.url,
+                                         .from = question.from,
+                                         .fields = question.fields,
+                                         .listener = question.listener});
+  if (!explanation) return refuse(400, "bad_question", explanation.error());
+  return admin::Explanation{.text = explanation->text, .is_served = explanation->is_served};
+}
+
+void LiveConfiguration::append_samples(std::vector<stats::Sample>& samples) const {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(live_, [](const auto& old) { return old.expired(); });
+  using enum stats::MetricId;
+  samples.push_back({snapshots_live, {}, static_cast<double>(live_.size())});
+  samples.push_back({reloads, {}, static_cast<double>(reloads_)});
+  samples.push_back({reloads_refused, {}, static_cast<double>(reloads_refused_)});
+  samples.push_back({change_pause, {}, std::chrono::duration<double>(longest_pause_).count()});
+  for (const auto& backend : snapshot_->backends) {
+    samples.push_back({backend_queued, stats::backend_labels(backend->name()),
+                       static_cast<double>(backend->wait_queue().waiting())});
+    for (const auto& server : backend->servers()) {
+      samples.push_back({server_leases, stats::server_labels(backend->name(), server->name()),
+                         static_cast<double>(server->leases())});
+    }
+  }
+}
+
+}  // namespace weir::app
