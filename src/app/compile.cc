@@ -191,6 +191,7 @@ class KnownRouters {
 proxy::Snapshot compile(const Settings& settings, stats::Registry& registry,
                         const InForce* before) {
   proxy::Snapshot snapshot;
+  snapshot.maxconn = settings.maxconn.value_or(0);
   compile_backends(settings, registry, before, snapshot);
   const BackendPlaces places = places_of(snapshot.backends);
   const KnownRouters known(before);

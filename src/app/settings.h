@@ -52,6 +52,7 @@ void describe(V& v, ProcessTimeouts& s) {
 struct Settings {
   std::optional<AdminSettings> admin;
   WorkerCount workers;
+  std::optional<std::uint32_t> maxconn;
   std::optional<std::uint32_t> worker_connections;
   ByteCount worker_buffers{std::uint64_t{256} << 20};
   ProcessTimeouts timeouts;
@@ -65,6 +66,11 @@ void describe(V& v, Settings& s) {
   v.field("workers", s.workers,
           "Worker threads; `auto` is one for each CPU that the process may use (affinity and the "
           "cgroup's quota).");
+  v.field("maxconn", s.maxconn,
+          "Client connections of the process at a time, over all workers (each worker may accept "
+          "one too many); more wait in the kernel's queue. Without it, worker_connections alone "
+          "is the limit.")
+      .range(1, 100'000'000);
   v.field(
        "worker_connections", s.worker_connections,
        "Client connections of one worker at a time; more wait in the kernel's queue. Without it, "

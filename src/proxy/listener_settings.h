@@ -116,6 +116,7 @@ struct ListenerSettings {
   Protocol protocol = Protocol::http;
   std::vector<RouteSettings> routes;
   config::Located<std::string> backend;
+  std::optional<std::uint32_t> maxconn;
   ListenerTimeouts timeouts;
   ListenerLimits limits;
   AccessLogSettings access_log;
@@ -130,6 +131,10 @@ void describe(V& v, ListenerSettings& s) {
   v.field("routes", s.routes,
           "Which backend answers which request (protocol: http); the first that matches.");
   v.field("backend", s.backend, "The backend of every request or connection, instead of routes.");
+  v.field("maxconn", s.maxconn,
+          "Client connections of the listener at a time, over all workers (each worker may accept "
+          "one too many); more wait in the kernel's queue. Without it, any number.")
+      .range(1, 10'000'000);
   v.field("timeouts", s.timeouts, "How long clients may take.");
   v.field("limits", s.limits, "How much clients may send.");
   v.field("access_log", s.access_log, "A line for each request or tunnel.");

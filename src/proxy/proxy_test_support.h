@@ -64,6 +64,7 @@ class ProxyFixture : public testing::Test {
   // Of listener_ and backend_ as they are now.
   std::shared_ptr<const Snapshot> make_snapshot() {
     auto snapshot = std::make_shared<Snapshot>();
+    snapshot->maxconn = maxconn_;
     const auto& before = proxy_->snapshot().backends;
     snapshot->backends.push_back(std::make_shared<backend::Backend>(
         backend_, registry_, before.empty() ? nullptr : before[0].get()));
@@ -152,6 +153,7 @@ class ProxyFixture : public testing::Test {
   ProxyShared shared_{registry_};
   ListenerSettings listener_;
   backend::BackendSettings backend_;
+  std::uint32_t maxconn_ = 0;  // of the process
   std::unique_ptr<ProxyWorker> proxy_;
   net::Address address_;
 };

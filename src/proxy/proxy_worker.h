@@ -101,7 +101,10 @@ class ProxyWorker {
 
   // For listeners: serves a connection here, or has the least loaded worker serve it.
   void place_connection(WorkerListener& listener, Fd fd, const sockaddr_storage& peer) noexcept;
-  bool has_room() const noexcept { return connections_open() < connections_max_; }
+  bool has_room() const noexcept {
+    if (connections_open() >= connections_max_) return false;
+    return snapshot_->maxconn == 0 || shared_.loads.total() < snapshot_->maxconn;
+  }
   std::size_t connections_open() const noexcept { return connections_.live(); }
 
   // For a connection's task, at its end.

@@ -10,6 +10,7 @@ Listener::Listener(const ListenerSettings& settings, stats::Registry& registry)
                   .fields = settings.limits.head_fields},
       timeouts(settings.timeouts),
       limits(settings.limits),
+      maxconn(settings.maxconn.value_or(0)),
       stats(registry.listener(settings.name.value)) {}
 
 std::shared_ptr<const Router> make_router(const ListenerSettings& settings) {

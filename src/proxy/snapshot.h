@@ -30,6 +30,7 @@ struct Listener {
   http1::HeadLimits head_limits;
   ListenerTimeouts timeouts;
   ListenerLimits limits;
+  std::uint32_t maxconn;                            // 0: no limit
   std::shared_ptr<const AccessLogFile> access_log;  // null: no line is written
   std::shared_ptr<const stats::ListenerStats> stats;
 };
@@ -46,6 +47,7 @@ struct ServedListener {
 };
 
 struct Snapshot {
+  std::uint32_t maxconn = 0;  // client connections over all workers; 0: no limit
   std::vector<ServedListener> listeners;
   std::vector<std::shared_ptr<backend::Backend>> backends;
   // By BackendIndex: the same backend's place in the snapshot before, whether or not it changed.

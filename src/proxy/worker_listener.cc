@@ -7,8 +7,11 @@
 namespace weir::proxy {
 namespace {
 
-// How long accepting rests when the process has no descriptor left: nobody tells when there is one.
-constexpr Duration kRetryAfter = std::chrono::milliseconds(100);
+// How long accepting rests at most, for nobody tells this worker when there is room: when the
+// process has no descriptor left, and when a limit of connections that all workers share is
+// reached.
+constexpr Duration kDescriptorsRest = std::chrono::milliseconds(100);
+constexpr Duration kConnectionsRest = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -85,29 +88,41 @@ void WorkerListener::close() noexcept {
   reactor.close(*std::exchange(socket_, nullptr));
 }
 
+bool WorkerListener::has_room() const noexcept {
+  if (!worker_.has_room()) return false;
+  const std::uint32_t maxconn = listener().maxconn;
+  if (maxconn == 0) return true;
+  const stats::ListenerStats& stats = *listener().stats;
+  return stats.sum(&stats::ListenerCells::connections) -
+             stats.sum(&stats::ListenerCells::connections_closed) <
+         maxconn;
+}
+
 void WorkerListener::on_accepted(Fd connection, const sockaddr_storage& peer) noexcept {
   use_->cells.connections.add();
   accepted_this_turn_ = true;
   worker_.place_connection(*this, std::move(connection), peer);
-  if (!worker_.has_room()) pause();
+  if (!has_room()) pause(kConnectionsRest);
 }
 
 void WorkerListener::on_accept_end(int os_error) noexcept {
   if (os_error == ECANCELED) return;
   worker_.cells().descriptors_exhausted.add();
-  pause();
-  retry_.arm(worker_.worker().timers(), worker_.worker().now() + kRetryAfter);
+  pause(kDescriptorsRest);
 }
 
-void WorkerListener::pause() noexcept {
+void WorkerListener::pause(Duration rest) noexcept {
   if (paused_) return;
   paused_ = true;
   worker_.cells().accept_pauses.add();
   if (accept_.is_pending()) worker_.worker().reactor().cancel(*socket_, accept_);
+  retry_.arm(worker_.worker().timers(), worker_.worker().now() + rest);
 }
 
 void WorkerListener::resume() noexcept {
-  if (!worker_.has_room()) return;
+  if (!has_room()) {
+    return retry_.arm(worker_.worker().timers(), worker_.worker().now() + kConnectionsRest);
+  }
   retry_.disarm();
   start();
 }

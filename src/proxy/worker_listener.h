@@ -57,9 +57,10 @@ class WorkerListener : public LocalCounted {
     explicit Stop(WorkerListener& owner) noexcept;
     WorkerListener& listener;
   };
+  bool has_room() const noexcept;
   void on_accepted(Fd connection, const sockaddr_storage& peer) noexcept;
   void on_accept_end(int os_error) noexcept;
-  void pause() noexcept;
+  void pause(Duration rest) noexcept;
   void resume() noexcept;
   void stop_when_queue_is_empty() noexcept;
   void close() noexcept;

@@ -25,6 +25,12 @@ std::uint32_t WorkerLoads::place(std::uint32_t worker) noexcept {
   return worker;
 }
 
+std::uint64_t WorkerLoads::total() const noexcept {
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < workers_; ++i) sum += connections(i);
+  return sum;
+}
+
 bool WorkerLoads::try_join(std::uint32_t worker) noexcept {
   std::atomic<std::uint32_t>& connections = loads_[worker].connections;
   std::uint32_t seen = connections.load(std::memory_order_relaxed);

@@ -28,6 +28,8 @@ class WorkerLoads {
     const std::uint32_t load = loads_[worker].connections.load(std::memory_order_relaxed);
     return load == kClosed ? 0 : load;
   }
+  // Over all workers, nearly: they go on meanwhile.
+  std::uint64_t total() const noexcept;
   // The worker takes no further connection from others, if it has none. False: it has some.
   bool try_close(std::uint32_t worker) noexcept;
 

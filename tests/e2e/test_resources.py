@@ -1,9 +1,10 @@
 """Running out of descriptors or connections: nobody is lost who can wait, and it is counted."""
 import resource
+import select
 
 import pytest
 
-from process import DEADLINE_S
+from process import DEADLINE_S, wait_until
 from servers import Client, RefusingServer, get
 from weir import backend, config, listener, simple
 
@@ -14,6 +15,11 @@ def assert_waits(client, seconds=0.4):
     with pytest.raises(TimeoutError):
         client.socket.recv(1)
     client.socket.settimeout(DEADLINE_S)
+
+
+def answered(clients):
+    readable, _, _ = select.select([client.socket for client in clients], [], [], 0)
+    return [client for client in clients if client.socket in readable]
 
 
 def set_descriptor_limit(weir, count):
@@ -77,8 +83,30 @@ def test_more_clients_than_worker_connections_wait_their_turn(start, server):
     assert weir.metrics().value("weir_worker_accept_pauses_total") >= 1
 
 
-def test_a_stampede_above_worker_connections_loses_nobody(start, server):
-    weir = start(simple(server) | {"worker_connections": 8})
+@pytest.mark.parametrize("of_process", [True, False])
+def test_more_clients_than_maxconn_wait_their_turn(start, server, of_process):
+    limited = simple(server, **({} if of_process else {"maxconn": 4})) | {"workers": 4}
+    weir = start(limited | ({"maxconn": 4} if of_process else {}))
+    # Each worker may accept one too many.
+    clients = [Client(weir.address()) for _ in range(4 + 4 + 1)]
+    for client in clients:
+        client.request()
+    wait_until(lambda: len(answered(clients)) >= 4)
+    assert_waits(next(client for client in clients if client not in answered(clients)))
+    served = answered(clients)
+    assert 4 <= len(served) <= 8
+    # As they go, the others come in, and nobody is refused.
+    for client in served:
+        client.close()
+    for client in clients:
+        if client not in served:
+            assert client.read_response().status == 200
+            client.close()
+
+
+@pytest.mark.parametrize("limit", ["worker_connections", "maxconn"])
+def test_a_stampede_above_a_limit_of_connections_loses_nobody(start, server, limit):
+    weir = start(simple(server) | {limit: 8})
     clients = [Client(weir.address()) for _ in range(100)]
     for client in clients:
         client.request(fields=[("Connection", "close")])

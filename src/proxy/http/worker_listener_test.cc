@@ -77,6 +77,46 @@ TEST_F(WorkerListenerTest, ConnectionsOverTheLimitWaitForRoom) {
   EXPECT_EQ(listener_cells().connections.read(), 5u);
 }
 
+TEST_F(WorkerListenerTest, TheLimitsOfListenerAndProcessLetConnectionsWait) {
+  for (const bool is_of_process : {false, true}) {
+    SCOPED_TRACE(is_of_process);
+    FakeServer server;
+    backend_.servers.clear();
+    listener_.maxconn = is_of_process ? std::nullopt : std::optional<std::uint32_t>(2);
+    maxconn_ = is_of_process ? 2 : 0;
+    start_with(server);
+    std::vector<Peer> clients;
+    clients.reserve(3);
+    for (int i = 0; i < 3; ++i) clients.push_back(connect_and_send(kGet));
+    accept(server);
+    accept(server);
+    worker_.turn_a_little();
+    EXPECT_EQ(proxy_->connections_open(), 2u);
+    clients[0].reset();
+    ASSERT_TRUE(turn_until([&] { return server.accept_all() == 3; }));
+    EXPECT_EQ(proxy_->connections_open(), 2u);
+    for (std::size_t i = 1; i < clients.size(); ++i) clients[i].reset();
+    ASSERT_TRUE(has_no_connections());
+    proxy_.reset();
+  }
+}
+
+// A limit that a reload raises lets those in that wait.
+TEST_F(WorkerListenerTest, ARaisedLimitIsNoticed) {
+  FakeServer server;
+  listener_.maxconn = 1;
+  start_with(server);
+  const Peer first = connect_and_send(kGet);
+  const Peer second = connect_and_send(kGet);
+  accept(server);
+  worker_.turn_a_little();
+  EXPECT_EQ(proxy_->connections_open(), 1u);
+  listener_.maxconn = 2;
+  reload();
+  accept(server);
+  EXPECT_EQ(proxy_->connections_open(), 2u);
+}
+
 TEST_F(WorkerListenerTest, WithoutDescriptorsItRestsAndComesBack) {
   FakeServer server;
   start_with(server);
