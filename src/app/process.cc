@@ -8,6 +8,7 @@
 #include <random>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/access_log_writer.h"
 #include "app/control_thread.h"
@@ -77,6 +78,10 @@ class FileWatch {
   Look known_;
   Look seen_;
 };
+
+std::string path_of_unix(const net::Address& address) {
+  return address.to_string().substr(std::string_view("unix:").size());
+}
 
 // Raises the limit of open files as far as it goes; gives what it is then.
 std::uint64_t raise_descriptor_limit() {
@@ -162,6 +167,7 @@ std::expected<void, std::string> Process::open_admin() {
   auto opened = net::open_listening_sockets(*admin.address, 1);
   if (opened) {
     admin_ = std::move(*opened);
+    if (admin.address->is_unix()) ::chmod(path_of_unix(*admin.address).c_str(), admin.mode.bits);
     return {};
   }
   const bool is_written = admin.address.position.line != 0;
@@ -258,6 +264,7 @@ void Process::stop() {
   control_.reset();
   threads_.clear();
   access_log_.stop();
+  if (admin_ && admin_->address.is_unix()) ::unlink(path_of_unix(admin_->address).c_str());
   say("stopped");
 }
 

@@ -28,14 +28,27 @@ constexpr config::ScalarInfo scalar_info(std::type_identity<WorkerCount>) {
           config::Quotes::allowed};
 }
 
+// Who may use a file, in octal as chmod(1) has it.
+struct FileMode {
+  std::uint32_t bits = 0660;
+};
+std::expected<void, std::string> parse_scalar(std::string_view text, FileMode& out);
+std::string print_scalar(FileMode value);
+constexpr config::ScalarInfo scalar_info(std::type_identity<FileMode>) {
+  return {"three octal digits", "660", R"("type": ["string", "integer"], "pattern": "^[0-7]{3}$")",
+          config::Quotes::allowed};
+}
+
 struct AdminSettings {
   config::Located<net::Address> address{*net::Address::parse("127.0.0.1:9900")};
+  FileMode mode;
 };
 
 template <class V>
 void describe(V& v, AdminSettings& s) {
   v.field("address", s.address,
-          "Where /metrics and /health are served. The default being taken is a warning.");
+          "Where metrics, health and the API are served. The default being taken is a warning.");
+  v.field("mode", s.mode, "Who may connect to a unix socket: owner, group, others.");
 }
 
 struct ProcessTimeouts {

@@ -1,7 +1,11 @@
 """The admin address: health for what watches Weir, metrics that add up."""
-from process import run
+import subprocess
+
+import pytest
+
+from process import DEADLINE_S, run
 from servers import Client, RefusingServer, get
-from weir import backend, config, listener, simple, tcp_listener
+from weir import BINARY, backend, config, listener, simple, tcp_listener
 
 
 def test_health(start, server):
@@ -152,3 +156,16 @@ def test_the_admin_default_being_taken_is_a_warning_and_no_more(start, server):
     assert get(first).status == 200
     assert get(second).status == 200
     assert "127.0.0.1:9900" in second.process.stderr.text()
+
+
+@pytest.mark.parametrize("mode", ["660", "600"])
+def test_a_unix_socket_is_for_its_owner_and_group(start, server, tmp_path, mode):
+    path = tmp_path / "admin.sock"
+    admin = {"address": f"unix:{path}"} | ({} if mode == "660" else {"mode": mode})
+    weir = start(simple(server) | {"admin": admin})
+    assert oct(path.stat().st_mode & 0o777) == f"0o{mode}"
+    said = subprocess.run([BINARY, "ctl", "--admin", f"unix:{path}", "servers"],
+                          capture_output=True, text=True, timeout=DEADLINE_S)
+    assert said.returncode == 0 and " s1 " in said.stdout
+    weir.stop()
+    assert not path.exists()

@@ -91,7 +91,7 @@ def test_more_clients_than_maxconn_wait_their_turn(start, server, of_process):
     clients = [Client(weir.address()) for _ in range(4 + 4 + 1)]
     for client in clients:
         client.request()
-    wait_until(lambda: len(answered(clients)) >= 4)
+    wait_until(lambda: len(answered(clients)) >= 4, "four are served")
     assert_waits(next(client for client in clients if client not in answered(clients)))
     served = answered(clients)
     assert 4 <= len(served) <= 8
