@@ -6,10 +6,10 @@ python=/usr/bin/python3 # not the first on PATH: Debian's pytest is for this one
 long=${long:-}
 build_jobs=$(nproc)
 
-steps=(release style unit asan tsan e2e allocation)
+steps=(release style unit asan tsan e2e handover allocation)
 # shellcheck disable=SC2034  # read by scripts/test
 declare -A budget_s=(
-  [style]=180 [release]=360 [unit]=60 [asan]=420 [tsan]=240 [e2e]=720 [allocation]=60
+  [style]=180 [release]=360 [unit]=60 [asan]=420 [tsan]=240 [e2e]=600 [handover]=120 [allocation]=60
 )
 # shellcheck disable=SC2034
 declare -A about=(
@@ -18,7 +18,8 @@ declare -A about=(
   [unit]="unit tests, release build"
   [asan]="address, undefined and fuzzer build: unit tests, every fuzzer and its corpus"
   [tsan]="thread sanitizer build: unit tests of what threads share"
-  [e2e]="end to end, conformance, handover"
+  [e2e]="end to end, conformance"
+  [handover]="reloads, closed listeners and killed servers under load"
   [allocation]="no malloc per request, idle bytes per connection"
 )
 
@@ -60,11 +61,14 @@ step_tsan() {
   ctest --preset tsan -R "^($folders)\\." --timeout 120
 }
 
-step_e2e() { pytest_folders tests/e2e tests/conformance tests/handover; }
+step_e2e() { at_a_time=2 pytest_folders tests/e2e tests/conformance; }
 
-step_allocation() { pytest_folders tests/allocation; }
+# One at a time: they load the machine, and print how long workers were kept from their loop.
+step_handover() { at_a_time=1 pytest_folders tests/handover; }
 
-# The folders that have tests; two at a time, as a machine for it has two cores.
+step_allocation() { at_a_time=2 pytest_folders tests/allocation; }
+
+# The folders that have tests, $at_a_time tests at a time: a machine for it has two cores.
 pytest_folders() {
   local folder
   local -a present=()
@@ -74,7 +78,7 @@ pytest_folders() {
   ((${#present[@]})) || return 0
   [[ -x build/release/weir ]] || { echo "error: no build/release/weir; run the step 'release' first" && return 1; }
   WEIR_BINARY=$PWD/build/release/weir timeout --kill-after=10 25m \
-    $python -m pytest -n 2 --tb=short -rfE "${present[@]}"
+    $python -m pytest -n "$at_a_time" --tb=short -rfE "${present[@]}"
 }
 
 # Unit test programs of the folders that match a pattern.

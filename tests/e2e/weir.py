@@ -116,6 +116,25 @@ class Weir:
         finally:
             connection.close()
 
+    def api(self, method, path, body=None):
+        """(status, answer) of a call below /api/v1; both bodies are JSON."""
+        connection = http.client.HTTPConnection(*self.admin_address, timeout=DEADLINE_S)
+        try:
+            fields = {} if body is None else {"Content-Type": "application/json"}
+            connection.request(method, f"/api/v1{path}",
+                               None if body is None else json.dumps(body), fields)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        finally:
+            connection.close()
+
+    def reload(self, configuration):
+        """Puts it into force; the report."""
+        write_config(self.folder, configuration)
+        status, report = self.api("POST", "/reload")
+        assert status == 200, report
+        return report
+
     def metrics(self):
         status, text = self.admin("/metrics")
         assert status == 200, text
