@@ -97,6 +97,7 @@ class Process {
  public:
   Process(const Settings& settings, const RunOptions& options)
       : options_(options),
+        watch_(options.watch ? options.file : ""),
         settings_(settings),
         workers_(settings.workers.count != 0 ? settings.workers.count : count_usable_cpus()),
         registry_(workers_),
@@ -118,6 +119,7 @@ class Process {
   void stop();
 
   const RunOptions& options_;
+  FileWatch watch_;  // from now on: nothing that happens to the file during the start is missed
   const Settings& settings_;
   std::uint32_t workers_;
   stats::Registry registry_;
@@ -217,13 +219,12 @@ void Process::say_where() {
 
 void Process::await_stop_signal() {
   const sigset_t signals = handled_signals();
-  FileWatch watch(options_.watch ? options_.file : "");
   for (;;) {
     const timespec second{.tv_sec = 1, .tv_nsec = 0};
     const int signal = options_.watch ? ::sigtimedwait(&signals, nullptr, &second)
                                       : ::sigwaitinfo(&signals, nullptr);
     if (signal == SIGTERM || signal == SIGINT) return;
-    if (signal == SIGHUP || watch.has_changed()) reload();
+    if (signal == SIGHUP || watch_.has_changed()) reload();
   }
 }
 
