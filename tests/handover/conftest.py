@@ -1,4 +1,4 @@
-"""The harness of the end-to-end tests, origins and clients in processes of their own, and figures that are shown."""
+"""The harness of the end-to-end tests, origins and clients in processes of their own, figures."""
 import json
 import sys
 from pathlib import Path

@@ -1,8 +1,9 @@
-"""Clients of Weir, each on one connection for all its life, until SIGTERM; then they come to a good end.
+"""Clients of Weir, each on one connection for all its life, until SIGTERM brings them to an end.
 
 Argument: who does what, as JSON: {"http": [HOST, PORT], "clients": N, "hosts": N, "requests":
-[[METHOD, PATH, CRC-32 or null], ...], "pause_s": S, "uploads": N, "tcp": [HOST, PORT], "tunnels": N}.
-The last line says what was done and what failed: {"requests": N, "uploads": N, "tunnels": N, "failures": [...]}.
+[[METHOD, PATH, CRC-32 or null], ...], "pause_s": S, "uploads": N, "tcp": [HOST, PORT],
+"tunnels": N}. The last line says what was done, and what failed: {"requests": N, "uploads": N,
+"tunnels": N, "failures": [...]}.
 """
 import asyncio
 import collections
@@ -56,8 +57,8 @@ async def ask_again_and_again(load, number):
         method, path, checksum = random.choice(load.plan["requests"])
         body = random.randbytes(CHUNK_BYTES) if method == "POST" else b""
         host = f"h{random.randrange(load.plan['hosts'])}.example"
-        writer.write(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
-                     .encode() + body)
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n"
+                     f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
         answer = await read_answer(reader)
         if checksum is not None and zlib.crc32(answer) != checksum:
             raise ValueError(f"{path} came with another checksum")

@@ -13,7 +13,8 @@ async def serve_http(reader, writer):
             line, fields = head
             method, path, _ = line.split(" ")
             answer = path if method == "GET" else f"{await body_checksum(reader, fields):08x}"
-            writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(answer)}\r\n\r\n{answer}".encode())
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(answer)}\r\n\r\n"
+            writer.write((head + answer).encode())
             await writer.drain()
     except (OSError, EOFError):
         pass

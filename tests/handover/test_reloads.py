@@ -139,7 +139,8 @@ def test_100_reloads_under_load_cut_nobody(start, nginx, origin, load, record_pr
     clients = load(
         http=weir.address("web"), tcp=weir.address("db"), clients=CLIENTS, tunnels=TUNNELS,
         uploads=UPLOADS, hosts=ROUTES - 1, pause_s=0.5,
-        requests=[["GET", "/file", zlib.crc32(body)], ["GET", "/name", None], ["POST", "/name", None]])
+        requests=[["GET", "/file", zlib.crc32(body)], ["GET", "/name", None],
+                  ["POST", "/name", None]])
 
     reloads = Reloads(weir, change)
     reloads.make(RELOADS_WARM_UP)
