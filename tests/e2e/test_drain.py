@@ -252,3 +252,22 @@ def test_servers_come_and_go_under_load_and_no_request_fails(start, serve, ends)
     assert load.failures == []
     assert {status for status, _ in load.answers} == {200}
     assert {body for _, body in load.answers} == {b"s1", b"s2", b"s3"}
+
+
+def test_a_rolling_update_loses_no_request(start, serve, ends):
+    servers = [serve("old") for _ in range(3)]
+    weir = start(simple(*servers) | {"workers": 2})
+    load = ends(Load(weir))
+    load.wait_for(100)
+    for number, old in enumerate(servers, start=1):
+        change(weir, f"s{number}", state="draining")
+        wait_until(lambda: state(weir, f"s{number}")[1] == "drained", "nothing is left on it")
+        old.close()
+        serve("new", host=old.host, port=old.port)
+        change(weir, f"s{number}", state="ready")
+        load.wait_for(100)
+    load.close()
+    assert load.failures == []
+    assert {status for status, _ in load.answers} == {200}
+    assert load.answers[-1][1] == b"new"
+    assert answers(weir) == {b"new"}
