@@ -88,8 +88,7 @@ class Adoption final : public WorkerOrder {
       : place_(place), candidates_(std::move(candidates)) {}
 
   std::shared_ptr<const void> run(WorkerThread& worker) noexcept override {
-    worker.proxy().backend(place_)->adopt(candidates_);
-    return nullptr;
+    return worker.proxy().backend(place_)->adopt(candidates_);
   }
 
  private:

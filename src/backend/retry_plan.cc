@@ -31,18 +31,22 @@ Picked RetryPlan::pick(WorkerBackend& backend, TimePoint now) noexcept {
 
 Picked RetryPlan::pick_now(WorkerBackend& backend) noexcept {
   WorkerBackend& newest = backend.newest();
-  Picked picked = newest.pick(tried());
-  if (!picked.lease && count_ > 1) {
+  std::span<const LocalRef<ServerPool>> left_out = tried();
+  Picked picked = newest.pick(left_out);
+  if (!picked.lease && left_out.size() > 1) {
     // Everybody's turn again, but not at once that of the one tried last.
-    tried_[0] = tried_[count_ - 1];
-    count_ = 1;
-    picked = newest.pick(tried());
+    left_out = left_out.last(1);
+    picked = newest.pick(left_out);
   }
-  if (!picked.lease && count_ > 0) {
-    count_ = 0;
-    picked = newest.pick(tried());
+  if (!picked.lease && !left_out.empty()) {
+    left_out = {};
+    picked = newest.pick(left_out);
   }
   if (!picked.lease) return picked;
+  if (left_out.size() < count_) {
+    if (!left_out.empty()) tried_[0] = left_out.front();
+    count_ = static_cast<std::uint32_t>(left_out.size());
+  }
   ++attempts_;
   tried_[count_++] = LocalRef<ServerPool>(picked.lease.pool());
   return picked;

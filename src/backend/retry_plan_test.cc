@@ -1,9 +1,10 @@
 #include "backend/retry_plan.h"
 
+#include <deque>
 #include <gtest/gtest.h>
 #include <set>
 
-#include "net/net_test_support.h"
+#include "backend/backend_test_support.h"
 
 namespace weir::backend {
 namespace {
@@ -146,6 +147,284 @@ TEST_F(RetryPlanTest, WithoutABackoffNothingIsWaitedFor) {
   Random random(7);
   RetryPlan plan(settings_, {});
   for (int i = 0; i < 10; ++i) EXPECT_EQ(plan.next_backoff(random), 0s);
+}
+
+// Requests that share servers with a maxconn.
+class MaxconnTest : public test::ChangeFixture {
+ protected:
+  struct Request {
+    explicit Request(const RetrySettings& settings, TimePoint now) : plan(settings, now) {}
+    RetryPlan plan;
+    net::CancelSlot cancel;
+    ServerLease lease;
+    Error error;
+    bool is_full = false;  // at its first pick
+  };
+
+  ~MaxconnTest() override {
+    for (Request& request : requests_) request.lease.release();
+    for (Request& request : requests_) request.cancel.cancel(kCut);
+    EXPECT_TRUE(worker_.turn_until([&] { return scope_.running() == 0; }));
+    for (Request& request : requests_) request.lease.release();
+    for (std::size_t i = 0; i < backend_->size(); ++i) EXPECT_EQ(server(i).leases(), 0u);
+    EXPECT_EQ(backend_->wait_queue().waiting(), 0u);
+  }
+
+  static Task<> take_lease(Request& request, LocalRef<WorkerBackend> view) {
+    Picked picked = request.plan.pick(*view, view->worker().now());
+    request.is_full = picked.is_full;
+    if (picked.is_full) {
+      const auto waited = co_await request.plan.wait(*view, request.cancel, picked.lease);
+      if (!waited) request.error = waited.error();
+    }
+    request.lease = std::move(picked.lease);
+  }
+  Request& start_request() {
+    Request& request = requests_.emplace_back(settings_.retry, worker_->now());
+    scope_.spawn(&take_lease, std::ref(request), view_);
+    return request;
+  }
+  bool gets_lease(Request& request) {
+    return worker_.turn_until([&] { return request.lease || request.error.kind != kNone; }) &&
+           request.lease;
+  }
+  Error error_of(Request& request) {
+    EXPECT_TRUE(worker_.turn_until([&] { return request.error.kind != kNone; }));
+    EXPECT_FALSE(request.lease);
+    return request.error;
+  }
+  std::uint32_t waiting() { return backend_->wait_queue().waiting(); }
+
+  static constexpr ErrorKind kNone = ErrorKind::none;
+  const Error kCut = make_error(ErrorKind::client_reset, Side::client);
+  std::deque<Request> requests_;
+  Scope scope_;
+};
+
+TEST_F(MaxconnTest, AServerGetsNoMoreThanItsMaxconn) {
+  add_server("small").maxconn = 1;
+  add_server("large").maxconn = 3;
+  apply();
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(start_request().lease) << i;
+  EXPECT_EQ(server(0).leases(), 1u);
+  EXPECT_EQ(server(1).leases(), 3u);
+  const Request& fifth = start_request();
+  EXPECT_TRUE(fifth.is_full);
+  EXPECT_FALSE(fifth.lease);
+  EXPECT_EQ(waiting(), 1u);
+  EXPECT_EQ(backend_->stats().of(0).queue_waits.read(), 1u);
+}
+
+TEST_F(MaxconnTest, NobodyWaitsWhileAServerWithoutLimitIsThere) {
+  add_server("small").maxconn = 1;
+  add_server("any");
+  apply();
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(start_request().lease) << i;
+  EXPECT_EQ(server(0).leases(), 1u);
+}
+
+TEST_F(MaxconnTest, BackupsServeBeforeAnybodyWaits) {
+  add_server("primary").maxconn = 1;
+  add_server("backup").backup = true;
+  apply();
+  EXPECT_EQ(start_request().lease.server().name(), "primary");
+  EXPECT_EQ(start_request().lease.server().name(), "backup");
+}
+
+TEST_F(MaxconnTest, WhoWaitsIsServedInTheOrderOfArrival) {
+  add_server("s").maxconn = 1;
+  apply();
+  Request& holder = start_request();
+  for (int i = 0; i < 5; ++i) start_request();
+  EXPECT_EQ(waiting(), 5u);
+  holder.lease.release();
+  for (std::size_t i = 1; i <= 5; ++i) {
+    ASSERT_TRUE(gets_lease(requests_[i])) << i;
+    for (std::size_t later = i + 1; later <= 5; ++later) EXPECT_FALSE(requests_[later].lease);
+    EXPECT_EQ(server(0).leases(), 1u);
+    requests_[i].lease.release();
+  }
+}
+
+TEST_F(MaxconnTest, ANewcomerDoesNotOvertake) {
+  add_server("s").maxconn = 1;
+  apply();
+  Request& holder = start_request();
+  Request& first = start_request();
+  holder.lease.release();
+  // The slot is free or handed over already; either way it is not the newcomer's.
+  Request& newcomer = start_request();
+  ASSERT_TRUE(gets_lease(first));
+  EXPECT_FALSE(newcomer.lease);
+  first.lease.release();
+  EXPECT_TRUE(gets_lease(newcomer));
+}
+
+TEST_F(MaxconnTest, TheQueueHasALimit) {
+  settings_.queue_length = 2;
+  add_server("s").maxconn = 1;
+  apply();
+  for (int i = 0; i < 3; ++i) start_request();
+  EXPECT_EQ(error_of(start_request()), make_error(ErrorKind::queue_full, Side::weir));
+  EXPECT_EQ(waiting(), 2u);
+}
+
+TEST_F(MaxconnTest, WithoutAQueueNobodyWaits) {
+  settings_.queue_length = 0;
+  add_server("s").maxconn = 1;
+  apply();
+  start_request();
+  EXPECT_EQ(error_of(start_request()), make_error(ErrorKind::queue_full, Side::weir));
+}
+
+TEST_F(MaxconnTest, AWaitEndsAtItsTimeout) {
+  settings_.timeouts.queue = 20ms;
+  add_server("s").maxconn = 1;
+  apply();
+  Request& holder = start_request();
+  const TimePoint began = worker_->now();
+  EXPECT_EQ(error_of(start_request()), make_error(ErrorKind::queue_timeout, Side::weir));
+  EXPECT_GE(worker_->now() - began, 20ms);
+  EXPECT_EQ(waiting(), 0u);
+  holder.lease.release();
+  EXPECT_TRUE(start_request().lease);
+}
+
+TEST_F(MaxconnTest, AWaitEndsAtTheDeadlineOfTheRequest) {
+  settings_.retry.deadline = 20ms;
+  add_server("s").maxconn = 1;
+  apply();
+  start_request();
+  EXPECT_EQ(error_of(start_request()), make_error(ErrorKind::queue_timeout, Side::weir));
+}
+
+TEST_F(MaxconnTest, WhoIsCancelledGivesUpItsPlace) {
+  add_server("s").maxconn = 1;
+  apply();
+  Request& holder = start_request();
+  Request& cancelled = start_request();
+  Request& next = start_request();
+  cancelled.cancel.cancel(kCut);
+  EXPECT_EQ(error_of(cancelled), kCut);
+  EXPECT_EQ(waiting(), 1u);
+  holder.lease.release();
+  EXPECT_TRUE(gets_lease(next));
+}
+
+TEST_F(MaxconnTest, AServerThatIsReadyAgainFreesThoseWhoWait) {
+  add_server("s").maxconn = 1;
+  add_server("t").maxconn = 1;
+  apply();
+  server(1).set_admin_state(AdminState::disabled);
+  renew_candidates();
+  start_request();
+  Request& waits = start_request();
+  EXPECT_EQ(waiting(), 1u);
+  server(1).set_admin_state(AdminState::ready);
+  renew_candidates();
+  ASSERT_TRUE(gets_lease(waits));
+  EXPECT_EQ(waits.lease.server().name(), "t");
+}
+
+TEST_F(MaxconnTest, AHigherLimitFreesThoseWhoWait) {
+  add_server("s").maxconn = 1;
+  apply();
+  start_request();
+  for (int i = 0; i < 4; ++i) start_request();
+  settings_.servers[0].maxconn = 3;
+  apply();
+  EXPECT_TRUE(gets_lease(requests_[1]));
+  EXPECT_TRUE(gets_lease(requests_[2]));
+  EXPECT_EQ(server(0).leases(), 3u);
+  EXPECT_EQ(waiting(), 2u);
+  settings_.servers[0].maxconn.reset();
+  apply();
+  EXPECT_TRUE(gets_lease(requests_[3]));
+  EXPECT_TRUE(gets_lease(requests_[4]));
+}
+
+TEST_F(MaxconnTest, ANewServerFreesThoseWhoWait) {
+  add_server("s").maxconn = 1;
+  apply();
+  start_request();
+  Request& waits = start_request();
+  add_server("t");
+  apply();
+  ASSERT_TRUE(gets_lease(waits));
+  EXPECT_EQ(waits.lease.server().name(), "t");
+}
+
+TEST_F(MaxconnTest, ALowerLimitLetsNobodyInBeforeItHolds) {
+  add_server("s").maxconn = 3;
+  apply();
+  for (int i = 0; i < 3; ++i) start_request();
+  settings_.servers[0].maxconn = 1;
+  apply();
+  Request& waits = start_request();
+  EXPECT_TRUE(waits.is_full);
+  requests_[0].lease.release();
+  requests_[1].lease.release();
+  worker_.turn_a_little();
+  EXPECT_FALSE(waits.lease);
+  requests_[2].lease.release();
+  EXPECT_TRUE(gets_lease(waits));
+}
+
+// Who waits does so over any number of changes, and is served by the newest generation.
+TEST_F(MaxconnTest, WhoWaitsKeepsItsPlaceOverChanges) {
+  add_server("s").maxconn = 1;
+  apply();
+  Request& holder = start_request();
+  Request& first = start_request();
+  for (int i = 0; i < 10; ++i) {
+    ++settings_.queue_length;
+    apply();
+  }
+  Request& second = start_request();
+  holder.lease.release();
+  ASSERT_TRUE(gets_lease(first));
+  EXPECT_FALSE(second.lease);
+  EXPECT_EQ(first.lease.pool().owner(), view_.get());
+  first.lease.release();
+  EXPECT_TRUE(gets_lease(second));
+}
+
+TEST_F(MaxconnTest, WhoWaitsForABackendThatHasLeftIsServed) {
+  add_server("s").maxconn = 1;
+  apply();
+  Request& holder = start_request();
+  Request& waits = start_request();
+  view_->retire();
+  view_.reset();
+  holder.lease.release();
+  EXPECT_TRUE(gets_lease(waits));
+}
+
+// Tried, then full: what was tried is not forgotten while it waits.
+TEST_F(MaxconnTest, WhoWaitedGetsAServerThatItHasNotTried) {
+  add_server("a").maxconn = 1;
+  add_server("b").maxconn = 1;
+  apply();
+  Request& retries = start_request();
+  ASSERT_EQ(retries.lease.server().name(), "a");
+  retries.lease.release();
+  Request& of_b = start_request();
+  Request& of_a = start_request();
+  ASSERT_EQ(of_b.lease.server().name(), "b");
+  ASSERT_EQ(of_a.lease.server().name(), "a");
+  scope_.spawn(&take_lease, std::ref(retries), view_);
+  EXPECT_EQ(waiting(), 1u);
+  // Both become free before it is asked again.
+  server(0).set_admin_state(AdminState::disabled);
+  server(1).set_admin_state(AdminState::disabled);
+  renew_candidates();
+  of_a.lease.release();
+  of_b.lease.release();
+  server(0).set_admin_state(AdminState::ready);
+  server(1).set_admin_state(AdminState::ready);
+  renew_candidates();
+  ASSERT_TRUE(gets_lease(retries));
+  EXPECT_EQ(retries.lease.server().name(), "b");
 }
 
 }  // namespace

@@ -52,21 +52,26 @@ void ServerPool::belong_to(WorkerBackend& owner, balance::ServerIndex index,
   idle_max_ = (settings.idle_max + workers - 1) / workers;
   idle_timeout_ = settings.idle_timeout;
   exchanges_max_ = settings.requests_max.value_or(0);
+  close_surplus();
 }
 
 void ServerPool::retire(Duration drain_deadline) noexcept {
   is_retired_ = true;
   close_idle();
-  drain_limit_.arm(worker_.timers(), worker_.now() + drain_deadline);
+  limit_drain(drain_deadline);
 }
 
 void ServerPool::apply_admin_state(Duration drain_deadline) noexcept {
   const AdminState state = server_->admin_state();
   if (state != AdminState::ready) close_idle();
   if (state != AdminState::draining) return drain_limit_.disarm();
-  if (!drain_limit_.is_armed()) {
-    drain_limit_.arm(worker_.timers(), worker_.now() + drain_deadline);
-  }
+  limit_drain(drain_deadline);
+}
+
+// A drain that goes on keeps the limit that it began with.
+void ServerPool::limit_drain(Duration deadline) noexcept {
+  if (drain_limit_.is_armed()) return;
+  drain_limit_.arm(worker_.timers(), worker_.now() + deadline);
 }
 
 void ServerPool::cut_uses() noexcept {
@@ -115,7 +120,11 @@ void ServerPool::keep(ServerConnection& connection) noexcept {
   idle_.push_front(connection);
   ++idle_count_;
   connection.idle_limit.arm(worker_.timers(), worker_.now() + idle_timeout_);
-  if (idle_count_ > idle_max_) {
+  close_surplus();
+}
+
+void ServerPool::close_surplus() noexcept {
+  while (idle_count_ > idle_max_) {
     ServerConnection& oldest = idle_.back();
     take_out(oldest);
     close(oldest);

@@ -65,6 +65,8 @@ class ServerPool : public LocalCounted {
     ServerPool& pool;
   };
   void take_out(ServerConnection& connection) noexcept;
+  void close_surplus() noexcept;
+  void limit_drain(Duration deadline) noexcept;
   void cut_uses() noexcept;
 
   Worker& worker_;

@@ -63,12 +63,20 @@ void WorkerBackend::take_over(WorkerBackend& predecessor) noexcept {
     pool->retire(before.settings().drain_deadline);
     pool->belong_to_nobody();
   }
-  predecessor.successor_ = LocalRef<WorkerBackend>(*this);
+  predecessor.older_.for_each([this](WorkerBackend& older) { succeed(older); });
+  succeed(predecessor);
   // Who waits may have more to choose from.
   wait_queue_->on_slot_free();
 }
 
+void WorkerBackend::succeed(WorkerBackend& older) noexcept {
+  older.unlink();
+  older.successor_ = LocalRef<WorkerBackend>(*this);
+  older_.push_back(older);
+}
+
 WorkerBackend::~WorkerBackend() {
+  unlink();
   for (const auto& pool : pools_) {
     if (pool->owner() == this) pool->belong_to_nobody();
   }
@@ -78,12 +86,14 @@ void WorkerBackend::retire() noexcept {
   for (const auto& pool : pools_) pool->retire(backend_->settings().drain_deadline);
 }
 
-void WorkerBackend::adopt(std::shared_ptr<const Candidates> candidates) noexcept {
-  candidates_ = std::move(candidates);
+std::shared_ptr<const Candidates> WorkerBackend::adopt(
+    std::shared_ptr<const Candidates> candidates) noexcept {
+  candidates_.swap(candidates);
   full_.clear();
   some_full_ = false;
   for (const auto& pool : pools_) pool->apply_admin_state(backend_->settings().drain_deadline);
   wait_queue_->on_slot_free();
+  return candidates;
 }
 
 Picked WorkerBackend::pick(std::span<const LocalRef<ServerPool>> tried) noexcept {

@@ -27,7 +27,7 @@ struct Picked {
   bool is_full = false;
 };
 
-class WorkerBackend : public LocalCounted {
+class WorkerBackend : public LocalCounted, private Link {
  public:
   // connections: of the worker. predecessor: the worker's view of the generation before, or
   // nullptr; pools, and the picker's position if the servers are the same, are taken over.
@@ -39,7 +39,7 @@ class WorkerBackend : public LocalCounted {
   const Backend& backend() const noexcept { return *backend_; }
   stats::BackendCells& cells() const noexcept { return cells_; }
   // The generation that is in force now.
-  WorkerBackend& newest() noexcept { return successor_ ? successor_->newest() : *this; }
+  WorkerBackend& newest() noexcept { return successor_ ? *successor_ : *this; }
 
   ServerPool& pool_of(balance::ServerIndex index) const noexcept {
     return *pools_[balance::to_number(index)];
@@ -63,15 +63,18 @@ class WorkerBackend : public LocalCounted {
                                     ConnectOptions options);
   Result<Socket*> make_socket(const ServerLease& lease) noexcept;
 
-  // Weights or states of servers have changed.
-  void adopt(std::shared_ptr<const Candidates> candidates) noexcept;
+  // Weights or states of servers have changed. Gives back what was in force, for somebody else to
+  // destroy.
+  std::shared_ptr<const Candidates> adopt(std::shared_ptr<const Candidates> candidates) noexcept;
   // The backend is no longer configured. What is under way may still pick from it.
   void retire() noexcept;
   void close_idle() noexcept;
 
  private:
   friend class ServerLease;
+  friend class IntrusiveList<WorkerBackend>;
   void take_over(WorkerBackend& predecessor) noexcept;
+  void succeed(WorkerBackend& older) noexcept;
   void start_picking(std::uint32_t workers);
   void on_release(balance::ServerIndex index) noexcept;
   void leave_out(balance::ServerIndex index) noexcept;
@@ -98,7 +101,10 @@ class WorkerBackend : public LocalCounted {
   balance::ServerSet excluded_;  // of the pick under way
   std::vector<LocalRef<ServerPool>> pools_;
   LocalRef<WorkerWaitQueue> wait_queue_;
+  // Each older generation that somebody still holds points to the newest, and so keeps none of
+  // those in between.
   LocalRef<WorkerBackend> successor_;
+  IntrusiveList<WorkerBackend> older_;  // whose successor_ this is
 };
 
 }  // namespace weir::backend
