@@ -188,7 +188,9 @@ void HttpServer::write_answer(Session& session) {
       session.out += fmt::format("{:x}\r\n{}\r\n", size, body.substr(at, size));
       at += size;
     }
-    if (!is_head) session.out += "0\r\n\r\n";
+    if (!is_head) session.out += "0\r\n";
+    if (!is_head && chance(300)) session.out += fmt::format("X-Id: {}\r\n", session.id);
+    if (!is_head) session.out += "\r\n";
   } else {
     session.closes_after = true;
     session.out += head_of(session, bytes, "");

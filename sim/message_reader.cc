@@ -50,6 +50,10 @@ MessageReader::Event MessageReader::next(bool for_head) {
     case State::chunk_end: {
       std::string line;
       if (!take_line(line)) return Event::none;
+      if (is_last_chunk_ && !line.empty()) {
+        trailers_.push_back(line);
+        return next();
+      }
       if (!line.empty()) return Event::failed;
       state_ = is_last_chunk_ ? State::end : State::chunk_size;
       return next();
@@ -87,6 +91,7 @@ MessageReader::Event MessageReader::read_head(bool for_head) {
   const std::size_t end = input_.find("\r\n\r\n");
   if (end == std::string::npos) return Event::none;
   head_ = {};
+  trailers_.clear();
   std::string line;
   take_line(line);
   head_.first_line = line;

@@ -36,6 +36,8 @@ class MessageReader {
 
   const MessageHead& head() const noexcept { return head_; }
   std::string_view body() const noexcept { return body_; }
+  // Lines behind the body of the message that has ended last.
+  const std::vector<std::string>& trailers() const noexcept { return trailers_; }
   // Between messages, with nothing of the next one there.
   bool is_at_rest() const noexcept { return state_ == State::head && input_.empty(); }
   bool has_head() const noexcept { return state_ != State::head; }
@@ -53,6 +55,7 @@ class MessageReader {
   bool is_ended_ = false;
   MessageHead head_;
   std::string body_;
+  std::vector<std::string> trailers_;
   std::uint64_t left_ = 0;
   bool is_last_chunk_ = false;
 };

@@ -129,13 +129,18 @@ void MuxClient::on_frame(const Frame& frame) {
 }
 
 void MuxClient::on_head(Stream& stream, const std::string& text) {
-  const int status = std::atoi(text.c_str());
+  const bool is_trailers = stream.status >= 200 && text.starts_with("X-Id:");
+  const int status = is_trailers ? stream.status : std::atoi(text.c_str());
   if (status < 200) return;
   const auto number_of = [&text](std::string_view name) {
     const std::size_t at = text.find(name);
     return at == std::string::npos ? 0
                                    : std::strtoull(text.c_str() + at + name.size(), nullptr, 10);
   };
+  if (is_trailers) {
+    if (number_of("X-Id:") == stream.id) return;
+    return ledger_.violate(fmt::format("request {} got the trailers of another", stream.id));
+  }
   if (stream.status != 0) ledger_.violate(fmt::format("request {} got two answers", stream.id));
   stream.status = status;
   stream.answer_id = number_of("X-Id:");

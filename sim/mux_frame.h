@@ -10,7 +10,9 @@
 namespace weir::sim {
 
 enum class FrameKind : std::uint8_t {
-  head,    // lines: "METHOD PATH" or "STATUS", then "Name: value"
+  // Lines: "METHOD PATH" or "STATUS", then "Name:value". A second one, of the latter alone, is
+  // trailers.
+  head,
   data,    // of a body
   reset,   // the stream is over, and not in order
   window,  // the payload's number of bytes may be sent in addition

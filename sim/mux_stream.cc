@@ -9,6 +9,19 @@
 
 namespace weir::sim {
 
+namespace {
+
+std::string lines_of(const http::FieldList& fields) {
+  std::string lines;
+  for (const http::Field& field : fields) {
+    if (field.scope == http::Scope::hop_by_hop) continue;
+    lines += fmt::format("{}:{}\n", field.name, field.value);
+  }
+  return lines;
+}
+
+}  // namespace
+
 using net::BodyEnd;
 using net::BodyFollows;
 using net::BodyRead;
@@ -80,11 +93,7 @@ Task<Result<void>> MuxStream::read_head(http::RequestHead& head, Arena& arena, T
 Task<Result<void>> MuxStream::write_head(const http::ResponseHead& head, BodyFollows follows,
                                          TimePoint) {
   if (reset_.kind != ErrorKind::none) co_return fail(reset_);
-  std::string text = fmt::format("{}\n", head.status);
-  for (const http::Field& field : head.fields) {
-    if (field.scope == http::Scope::hop_by_hop) continue;
-    text += fmt::format("{}:{}\n", field.name, field.value);
-  }
+  const std::string text = fmt::format("{}\n", head.status) + lines_of(head.fields);
   is_answered_ = head.status >= 200 && follows == BodyFollows::no;
   session_.send(FrameKind::head, is_answered_, number_, text);
   co_return Result<void>();
@@ -139,9 +148,12 @@ BodyWrite MuxStream::try_write_body(std::string_view data, BodyEnd end) noexcept
   const bool is_last = is_all && end == BodyEnd::last && !is_answered_;
   if (!is_all) written.status = BodyWrite::Status::would_block;
   if (is_last) is_answered_ = true;
+  const bool has_trailers = is_last && trailers_ != nullptr;
   if (written.taken != 0 || is_last) {
-    session_.send(FrameKind::data, is_last, number_, data.substr(0, written.taken));
+    session_.send(FrameKind::data, is_last && !has_trailers, number_,
+                  data.substr(0, written.taken));
   }
+  if (has_trailers) session_.send(FrameKind::head, true, number_, lines_of(*trailers_));
   return written;
 }
 

@@ -29,7 +29,10 @@ class MuxStream final : public net::ClientSideStream {
   net::BodyRead try_read_body(std::span<char> into) noexcept override;
   Started start_body_readable(TimePoint deadline, net::Waiter& waiter) noexcept override;
   void cancel_body_readable() noexcept override;
+  // Clients of this protocol send none.
+  const http::FieldList& trailers() const noexcept override { return no_trailers_; }
   net::BodyWrite try_write_body(std::string_view data, net::BodyEnd end) noexcept override;
+  void set_trailers(const http::FieldList& fields) noexcept override { trailers_ = &fields; }
   Started start_body_writable(TimePoint deadline, net::Waiter& waiter) noexcept override;
   bool is_body_read() const noexcept override { return has_ended_ && body_.empty(); }
   void reset(Error reason) noexcept override;
@@ -74,6 +77,8 @@ class MuxStream final : public net::ClientSideStream {
   bool has_ended_;
   bool is_answered_ = false;
   std::size_t window_ = kFirstWindow;
+  http::FieldList no_trailers_;
+  const http::FieldList* trailers_ = nullptr;  // of the answer
   Error reset_;
   Waiting reader_;
   Waiting writer_;

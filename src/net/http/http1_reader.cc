@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "protocol/http1/trailers.h"
+
 namespace weir::net {
 namespace {
 
@@ -11,6 +13,17 @@ constexpr std::size_t kChunksBytes = std::size_t{16} << 10;
 Error read_error(IoCount count, Side side) noexcept {
   if (count.os_error() == ECANCELED) return make_error(ErrorKind::canceled, side);
   return stream_error(count.os_error(), side);
+}
+
+// The decoder speaks of requests, and of no side.
+Error body_error(Error error, Side side) noexcept {
+  if (error.kind == ErrorKind::buffers_exhausted) {
+    error.side = Side::weir;
+    return error;
+  }
+  error.side = side;
+  error.kind = side == Side::client ? ErrorKind::bad_request_body : ErrorKind::bad_response_body;
+  return error;
 }
 
 }  // namespace
@@ -31,7 +44,10 @@ Started Http1Reader::start_receive_more(std::size_t head_bytes_max, TimePoint de
   return stream_.start_receive(in_, deadline, waiter);
 }
 
-void Http1Reader::begin_body(std::size_t head_bytes, const http::BodyLength& body) noexcept {
+void Http1Reader::begin_body(std::size_t head_bytes, const http::BodyLength& body,
+                             Arena& arena) noexcept {
+  arena_ = &arena;
+  trailer_fields_ = {};
   in_.consume(head_bytes);
   framing_ = body.framing;
   remaining_ = body.bytes;
@@ -108,22 +124,41 @@ BodyRead Http1Reader::decode(ReceiveBuffer& from) noexcept {
   while (from.size() != 0 && !body_read_) {
     const http1::ChunkedResult result = decoder_.feed(from.bytes());
     from.consume(result.consumed);
-    if (result.status == http1::ChunkedStatus::failed) {
-      Error error = result.error;
-      error.side = stream_.side();
-      error.kind =
-          error.side == Side::client ? ErrorKind::bad_request_body : ErrorKind::bad_response_body;
-      return failed(error);
-    }
+    Error error = result.error;
+    if (error.kind == ErrorKind::none) error = keep_trailers(result.trailers);
+    body_read_ = result.status == http1::ChunkedStatus::end;
+    if (error.kind == ErrorKind::none && body_read_) error = parse_trailers();
+    if (error.kind != ErrorKind::none) return failed(body_error(error, stream_.side()));
     if (!result.data.empty()) std::memmove(data + size, result.data.data(), result.data.size());
     size += result.data.size();
-    body_read_ = result.status == http1::ChunkedStatus::end;
   }
   if (size == 0 && !body_read_) return {};
   return BodyRead::of({data, size}, body_read_ ? BodyEnd::last : BodyEnd::more);
 }
 
+// Most bodies have none: just the empty line, for which no memory is taken.
+Error Http1Reader::keep_trailers(std::string_view piece) noexcept {
+  const bool is_empty_so_far = trailers_.size() == 0;
+  if (piece.empty() || (is_empty_so_far && (piece[0] == '\r' || piece[0] == '\n'))) return {};
+  if (!trailers_.buffer) trailers_.buffer = worker_.buffers().take(http1::kTrailerBytesMax * 2);
+  if (!trailers_.buffer) return make_error(ErrorKind::buffers_exhausted);
+  WEIR_ASSERT(piece.size() <= trailers_.buffer.capacity() - trailers_.end);
+  std::memcpy(trailers_.buffer.data() + trailers_.end, piece.data(), piece.size());
+  trailers_.end += static_cast<std::uint32_t>(piece.size());
+  return {};
+}
+
+Error Http1Reader::parse_trailers() noexcept {
+  if (trailers_.size() == 0) return {};
+  trailer_fields_ = http::FieldList(arena_->allocate_array<http::Field>(http1::kTrailerFieldsMax));
+  if (trailer_fields_.capacity() == 0) return make_error(ErrorKind::buffers_exhausted);
+  if (http1::parse_trailers(trailers_.bytes(), trailer_fields_)) return {};
+  return http1::request_error(http1::Rule::trailers_too_large);
+}
+
 void Http1Reader::finish_message() noexcept {
+  trailers_.release();
+  trailer_fields_ = {};
   if (chunks_.size() != 0) {
     WEIR_ASSERT(in_.size() == 0);
     in_ = std::move(chunks_);

@@ -25,13 +25,14 @@ class Http1Reader {
                              Waiter& waiter) noexcept;
 
   // The first `head_bytes` are a head; behind it comes a body with this framing. The head stays in
-  // place.
-  void begin_body(std::size_t head_bytes, const http::BodyLength& body) noexcept;
+  // place. The arena, from which trailer fields are taken, lives as long as the exchange.
+  void begin_body(std::size_t head_bytes, const http::BodyLength& body, Arena& arena) noexcept;
   BodyRead try_read_body(std::span<char> into) noexcept;
   Started start_body_readable(TimePoint deadline, Waiter& waiter) noexcept {
     return stream_.start_readable(deadline, waiter);
   }
   bool is_body_read() const noexcept { return body_read_; }
+  const http::FieldList& trailers() const noexcept { return trailer_fields_; }
   bool has_surplus() const noexcept { return in_.size() + chunks_.size() != 0; }
 
   // The exchange is over: its head may be overwritten. What was received beyond it is kept.
@@ -41,6 +42,8 @@ class Http1Reader {
   BodyRead read_plain(std::span<char> into) noexcept;
   BodyRead read_chunked() noexcept;
   BodyRead decode(ReceiveBuffer& from) noexcept;
+  Error keep_trailers(std::string_view piece) noexcept;
+  Error parse_trailers() noexcept;
   BodyRead give(std::string_view data) noexcept;
   BodyRead end_of_stream() noexcept;
   BodyRead failed(Error error) noexcept { return BodyRead::failed(error); }
@@ -50,6 +53,9 @@ class Http1Reader {
   ReceiveBuffer in_;      // the head, and what came with it
   ReceiveBuffer chunks_;  // later pieces of a chunked body, decoded in place
   http1::ChunkedDecoder decoder_;
+  Arena* arena_ = nullptr;
+  ReceiveBuffer trailers_;  // what has come of a section that is not empty
+  http::FieldList trailer_fields_;
   http::Framing framing_ = http::Framing::none;
   bool body_read_ = true;
   std::uint64_t remaining_ = 0;  // of a body of known length

@@ -4,6 +4,7 @@
 
 #include "net/http/fake_stream_test_support.h"
 #include "net/net_test_support.h"
+#include "protocol/http1/trailers.h"
 
 namespace weir::net {
 namespace {
@@ -29,7 +30,7 @@ class Http1ReaderTest : public testing::Test {
     Waits waits;
     ASSERT_EQ(reader_.start_receive_more(32 * 1024, kNever, waits), Started::completed);
     ASSERT_EQ(waits.error, Error{});
-    reader_.begin_body(head_bytes, body);
+    reader_.begin_body(head_bytes, body, arena_);
   }
   // In pieces of the caller's buffer.
   BodyText read_body(std::size_t into_bytes = 1000) {
@@ -58,6 +59,7 @@ class Http1ReaderTest : public testing::Test {
     Waits() : Waiter([](Waiter&) noexcept {}) {}
   };
   TestWorker worker_;
+  Arena arena_{worker_->buffers()};
   FakeStream stream_;
   Http1Reader reader_{*worker_, stream_};
 };
@@ -95,7 +97,7 @@ TEST_F(Http1ReaderTest, ABodyOfKnownLengthIsTheSameWhereverItIsCut) {
       const std::size_t came_with_head = cut > 19 ? cut - 19 : 0;
       EXPECT_EQ(reader_.bytes(), std::string_view("NEXT").substr(0, came_with_head));
       EXPECT_EQ(reader_.has_surplus(), came_with_head != 0);
-      reader_.begin_body(came_with_head, {});
+      reader_.begin_body(came_with_head, {}, arena_);
       reader_.finish_message();
       EXPECT_EQ(worker_.buffer_bytes(), 0u);
     }
@@ -104,7 +106,7 @@ TEST_F(Http1ReaderTest, ABodyOfKnownLengthIsTheSameWhereverItIsCut) {
 
 TEST_F(Http1ReaderTest, AChunkedBodyIsTheSameWhereverItIsCut) {
   const std::string message =
-      "HEAD5\r\nhello\r\n1;x=\"y\"\r\n,\r\n6\r\n world\r\n0\r\nTrailer: t\r\n\r\nNEXT";
+      "HEAD5\r\nhello\r\n1;x=\"y\"\r\n,\r\n6\r\n world\r\n0\r\nSum: t\r\nHost: h\r\nX:\r\n\r\nNEXT";
   const std::size_t next = message.size() - 4;
   for (std::size_t first = 4; first <= message.size(); ++first) {
     for (std::size_t second = first; second <= message.size(); ++second) {
@@ -116,6 +118,11 @@ TEST_F(Http1ReaderTest, AChunkedBodyIsTheSameWhereverItIsCut) {
       const BodyText body = read_body();
       ASSERT_EQ(body.text, "hello, world") << first << " " << second;
       ASSERT_TRUE(body.is_whole);
+      // Host is none that may come behind a body.
+      ASSERT_EQ(reader_.trailers().size(), 2u);
+      ASSERT_EQ(reader_.trailers().begin()[0].name, "Sum");
+      ASSERT_EQ(reader_.trailers().begin()[0].value, "t");
+      ASSERT_EQ(reader_.trailers().begin()[1].name, "X");
       // The piece that ended the body may hold some of the next message, which is kept.
       reader_.finish_message();
       ASSERT_TRUE(std::string_view("NEXT").starts_with(reader_.bytes()));
@@ -123,11 +130,35 @@ TEST_F(Http1ReaderTest, AChunkedBodyIsTheSameWhereverItIsCut) {
         const std::size_t piece_end = first >= next ? first : second;
         ASSERT_EQ(reader_.bytes().size(), piece_end - next);
       }
-      reader_.begin_body(reader_.bytes().size(), {});
+      reader_.begin_body(reader_.bytes().size(), {}, arena_);
       reader_.finish_message();
+      arena_.release();
       ASSERT_EQ(worker_.buffer_bytes(), 0u);
     }
   }
+}
+
+TEST_F(Http1ReaderTest, ABodyWithoutTrailersTakesNoMemoryForThem) {
+  for (const std::string_view end : {"0\r\n\r\n", "0\r\n\r", "0\r\n"}) {
+    stream_.incoming = {"HEAD", std::string(end)};
+    const std::string rest = std::string("0\r\n\r\n").substr(end.size());
+    if (!rest.empty()) stream_.incoming.push_back(rest);
+    read_head(4, {Framing::chunked, 0});
+    EXPECT_TRUE(read_body().is_whole);
+    EXPECT_EQ(reader_.trailers().size(), 0u);
+    reader_.finish_message();
+    EXPECT_EQ(worker_.buffer_bytes(), 0u);
+  }
+}
+
+TEST_F(Http1ReaderTest, TooManyTrailersAreAnError) {
+  std::string section = "0\r\n";
+  for (std::size_t i = 0; i <= http1::kTrailerFieldsMax; ++i) section += "a:\r\n";
+  stream_.incoming = {"HEAD", section + "\r\n"};
+  read_head(4, {Framing::chunked, 0});
+  const Error error = read_body().error;
+  EXPECT_EQ(error.kind, ErrorKind::bad_request_body);
+  EXPECT_EQ(http1::find_rule(error), http1::Rule::trailers_too_large);
 }
 
 TEST_F(Http1ReaderTest, AllChunksAtHandComeAsOnePiece) {
@@ -143,7 +174,7 @@ TEST_F(Http1ReaderTest, TheHeadStaysInPlaceWhileTheBodyIsRead) {
   Waits waits;
   ASSERT_EQ(reader_.start_receive_more(32 * 1024, kNever, waits), Started::completed);
   const std::string_view head = reader_.bytes().substr(0, 4);
-  reader_.begin_body(4, {Framing::chunked, 0});
+  reader_.begin_body(4, {Framing::chunked, 0}, arena_);
   EXPECT_EQ(read_body().text, "abcdef");
   EXPECT_EQ(head, "HEAD");
 }
@@ -212,7 +243,7 @@ TEST_F(Http1ReaderTest, TheBufferGrowsUntilTheHeadFits) {
     ASSERT_EQ(waits.error, Error{});
   }
   EXPECT_EQ(reader_.bytes(), head);
-  reader_.begin_body(head.size(), {});
+  reader_.begin_body(head.size(), {}, arena_);
   reader_.finish_message();
   EXPECT_EQ(worker_.buffer_bytes(), 0u);
 }
@@ -220,6 +251,7 @@ TEST_F(Http1ReaderTest, TheBufferGrowsUntilTheHeadFits) {
 TEST(Http1ReaderWithoutBuffers, SaysSo) {
   TestWorker poor(16 * 1024);
   FakeStream stream(*poor, Side::client);
+  Arena arena(poor->buffers());
   Http1Reader reader(*poor, stream);
   stream.incoming = {std::string(16 * 1024, 'h'), "more"};
   struct Waits : Waiter {
@@ -230,7 +262,7 @@ TEST(Http1ReaderWithoutBuffers, SaysSo) {
   ASSERT_EQ(reader.start_receive_more(256 * 1024, kNever, waits), Started::completed);
   EXPECT_EQ(waits.error, make_error(ErrorKind::buffers_exhausted, Side::weir));
   // A chunked body needs one as well.
-  reader.begin_body(reader.bytes().size(), {Framing::chunked, 0});
+  reader.begin_body(reader.bytes().size(), {Framing::chunked, 0}, arena);
   EXPECT_EQ(reader.try_read_body({}).error.kind, ErrorKind::buffers_exhausted);
 }
 

@@ -42,7 +42,7 @@ Task<Result<void>> Http1ClientSide::read_head(http::RequestHead& head, Arena& ar
       const http1::ParseResult parsed = http1::parse_request_head(bytes, scanned, limits_, head);
       if (parsed.status == http1::ParseStatus::failed) co_return fail(client_error(parsed.error));
       if (parsed.status == http1::ParseStatus::complete) {
-        reader_.begin_body(parsed.consumed, head.body);
+        reader_.begin_body(parsed.consumed, head.body, arena);
         break;
       }
       scanned = bytes.size();
@@ -121,7 +121,7 @@ Task<Result<void>> Http1ServerSide::read_head(http::ResponseHead& head, Arena& a
         co_return fail(error);
       }
       if (parsed.status == http1::ParseStatus::complete) {
-        reader_.begin_body(parsed.consumed, head.body);
+        reader_.begin_body(parsed.consumed, head.body, arena);
         break;
       }
       scanned = bytes.size();

@@ -24,8 +24,12 @@ class Http1ClientSide final : public ClientSideStream {
     return reader_.start_body_readable(deadline, waiter);
   }
   void cancel_body_readable() noexcept override { stream_.cancel_read(); }
+  const http::FieldList& trailers() const noexcept override { return reader_.trailers(); }
   BodyWrite try_write_body(std::string_view data, BodyEnd end) noexcept override {
     return writer_.try_write_body(data, end);
+  }
+  void set_trailers(const http::FieldList& fields) noexcept override {
+    writer_.set_trailers(fields);
   }
   Started start_body_writable(TimePoint deadline, Waiter& waiter) noexcept override {
     return writer_.start_body_writable(deadline, waiter);
@@ -77,8 +81,12 @@ class Http1ServerSide final : public ServerSideStream {
     return reader_.start_body_readable(deadline, waiter);
   }
   void cancel_body_readable() noexcept override { stream_.cancel_read(); }
+  const http::FieldList& trailers() const noexcept override { return reader_.trailers(); }
   BodyWrite try_write_body(std::string_view data, BodyEnd end) noexcept override {
     return writer_.try_write_body(data, end);
+  }
+  void set_trailers(const http::FieldList& fields) noexcept override {
+    writer_.set_trailers(fields);
   }
   Started start_body_writable(TimePoint deadline, Waiter& waiter) noexcept override {
     return writer_.start_body_writable(deadline, waiter);

@@ -36,6 +36,7 @@ void Http1Writer::begin_message(std::size_t bytes, http::Framing framing) noexce
   head_size_ = static_cast<std::uint32_t>(bytes);
   head_sent_ = 0;
   message_framing_ = framing;
+  trailers_ = nullptr;
   chunk_left_ = 0;
   ended_ = framing == http::Framing::none;
 }
@@ -68,20 +69,51 @@ BodyWrite Http1Writer::try_write_body(std::string_view data, BodyEnd end) noexce
   }
   if (ended_) return send_parts({}, {});
   if (data.empty() && chunk_left_ == 0) {
-    if (end == BodyEnd::last) {
-      hold_framing(kLastChunk);
-      ended_ = true;
-    }
-    return send_parts({}, {});
+    return end == BodyEnd::last ? end_chunks() : send_parts({}, {});
   }
+  const bool is_all = end == BodyEnd::last && trailers_ == nullptr;
+  const BodyWrite written = write_chunk(data, is_all ? kEndOfLastChunk : kEndOfChunk);
+  if (chunk_left_ != 0 || written.status == BodyWrite::Status::failed) return written;
+  if (is_all) ended_ = true;
+  if (end != BodyEnd::last || ended_ || written.status != BodyWrite::Status::done) return written;
+  BodyWrite ended = end_chunks();
+  ended.taken = written.taken;
+  return ended;
+}
+
+// A chunk, or what was left of one. The suffix goes out with its last byte.
+BodyWrite Http1Writer::write_chunk(std::string_view data, std::string_view suffix) noexcept {
   if (chunk_left_ == 0) start_chunk(data.size());
   data = data.substr(0, chunk_left_);
-  std::string_view suffix;
-  if (data.size() == chunk_left_) suffix = end == BodyEnd::last ? kEndOfLastChunk : kEndOfChunk;
-  const BodyWrite written = send_parts(data, suffix);
+  const BodyWrite written =
+      send_parts(data, data.size() == chunk_left_ ? suffix : std::string_view());
   chunk_left_ -= written.taken;
-  if (chunk_left_ == 0 && end == BodyEnd::last && !suffix.empty()) ended_ = true;
   return written;
+}
+
+// The last chunk, with the trailers if there are any: in the head's place, which is free by now.
+BodyWrite Http1Writer::end_chunks() noexcept {
+  if (trailers_ == nullptr) {
+    hold_framing(kLastChunk);
+    ended_ = true;
+    return send_parts({}, {});
+  }
+  if (held() != 0) {
+    const BodyWrite flushed = send_parts({}, {});
+    if (flushed.status != BodyWrite::Status::done) return flushed;
+  }
+  for (std::size_t bytes = BufferPool::kSmallest; bytes <= BufferPool::kLargest; bytes *= 2) {
+    const std::span<char> space = head_space(bytes);
+    if (space.empty()) break;
+    const auto written = http1::write_trailers(space, *trailers_);
+    if (!written) continue;
+    head_size_ = static_cast<std::uint32_t>(*written);
+    head_sent_ = 0;
+    ended_ = true;
+    return send_parts({}, {});
+  }
+  return {.status = BodyWrite::Status::failed,
+          .error = make_error(ErrorKind::buffers_exhausted, Side::weir)};
 }
 
 // One send of head, framing, data and suffix. What is left of the suffix once all data has gone is

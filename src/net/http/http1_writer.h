@@ -27,6 +27,8 @@ class Http1Writer {
   void release_head() noexcept;
 
   BodyWrite try_write_body(std::string_view data, BodyEnd end) noexcept;
+  // Before the first call with `last`. They must live until the message is written.
+  void set_trailers(const http::FieldList& fields) noexcept { trailers_ = &fields; }
   Started start_body_writable(TimePoint deadline, Waiter& waiter) noexcept {
     return stream_.start_writable(deadline, waiter);
   }
@@ -38,17 +40,20 @@ class Http1Writer {
   std::size_t held() const noexcept { return head_size_ - head_sent_ + framing_size_; }
   void hold_framing(std::string_view text) noexcept;
   void start_chunk(std::size_t bytes) noexcept;
+  BodyWrite write_chunk(std::string_view data, std::string_view suffix) noexcept;
+  BodyWrite end_chunks() noexcept;
   BodyWrite send_parts(std::string_view data, std::string_view suffix) noexcept;
 
   Worker& worker_;
   ByteStream& stream_;
-  Buffer head_;
+  Buffer head_;  // and, behind a body, its trailers
   std::uint32_t head_size_ = 0;
   std::uint32_t head_sent_ = 0;
   http::Framing message_framing_ = http::Framing::none;
   bool ended_ = true;
   std::uint8_t framing_size_ = 0;  // framing bytes that go out before any data
   char framing_[kFramingBytesMax];
+  const http::FieldList* trailers_ = nullptr;
   std::uint64_t chunk_left_ = 0;  // data bytes promised by the chunk header and not sent yet
 };
 

@@ -69,6 +69,41 @@ TEST_F(Http1WriterTest, AHeadAndTheOnlyChunkAreOneSend) {
   EXPECT_TRUE(writer_.is_message_written());
 }
 
+// Wherever a send is cut short, with data and without.
+TEST_F(Http1WriterTest, TrailersEndAChunkedBody) {
+  std::array<http::Field, 2> storage;
+  http::FieldList fields(storage);
+  ASSERT_TRUE(fields.add({.name = "Sum", .value = "1"}) && fields.add({.name = "X", .value = ""}));
+  const std::string trailers = "0\r\nSum: 1\r\nX: \r\n\r\n";
+  for (const std::string data : {"", "three"}) {
+    const std::string whole =
+        std::string(kHead) + (data.empty() ? "" : "5\r\nthree\r\n") + trailers;
+    for (std::size_t first = 0; first <= whole.size(); ++first) {
+      begin(Framing::chunked);
+      writer_.set_trailers(fields);
+      stream_.takes = {first, 0};
+      write(data, BodyEnd::last);
+      ASSERT_EQ(stream_.sent(), whole) << first;
+      ASSERT_TRUE(writer_.is_message_written());
+      ASSERT_EQ(worker_.buffer_bytes(), 0u);
+      stream_.sends.clear();
+      stream_.takes.clear();
+    }
+    stream_.takes_after = 1;
+    begin(Framing::chunked);
+    writer_.set_trailers(fields);
+    write(data, BodyEnd::last);
+    EXPECT_EQ(stream_.sent(), whole);
+    stream_.takes_after = SIZE_MAX;
+    stream_.sends.clear();
+  }
+  // Another framing has no place for them.
+  begin(Framing::length);
+  writer_.set_trailers(fields);
+  write("x", BodyEnd::last);
+  EXPECT_EQ(stream_.sent(), "HEAD\r\n\r\nx");
+}
+
 TEST_F(Http1WriterTest, AnEmptyChunkedBodyIsItsLastChunk) {
   begin(Framing::chunked);
   write({}, BodyEnd::last);

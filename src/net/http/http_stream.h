@@ -54,6 +54,8 @@ class BodySource {
   virtual Started start_body_readable(TimePoint deadline, Waiter& waiter) noexcept = 0;
   // Whoever waits for it, if anybody does, is called back with ErrorKind::canceled.
   virtual void cancel_body_readable() noexcept = 0;
+  // The fields behind the body, once it has been read to its end; until the exchange is over.
+  virtual const http::FieldList& trailers() const noexcept = 0;
 };
 
 class HttpStream : public BodySource {
@@ -61,6 +63,9 @@ class HttpStream : public BodySource {
   // Takes as much as it can now. `last` with the final bytes ends the message. What a head before
   // it left unsent goes first; with no data and `more` it only flushes.
   virtual BodyWrite try_write_body(std::string_view data, BodyEnd end) noexcept = 0;
+  // Before the first call with `last`: fields that end the message. They are dropped if its framing
+  // has no place for them. They must live until the message is written.
+  virtual void set_trailers(const http::FieldList& fields) noexcept = 0;
   virtual Started start_body_writable(TimePoint deadline, Waiter& waiter) noexcept = 0;
   auto body_writable(TimePoint deadline) noexcept {
     return Wait([this, deadline](Waiter& waiter) noexcept {

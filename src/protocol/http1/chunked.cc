@@ -20,22 +20,26 @@ constexpr Rule broken_trailer_rule(char c, Rule otherwise) noexcept {
 
 ChunkedResult ChunkedDecoder::feed(std::string_view in) noexcept {
   std::size_t at = 0;
+  std::size_t trailers_at = state_ >= State::trailer_start ? 0 : in.size();
   while (at < in.size() && state_ < State::end) {
     if (state_ == State::data) {
       const std::string_view data = in.substr(at, remaining_);
       remaining_ -= data.size();
       if (remaining_ == 0) state_ = State::data_cr;
-      return {ChunkedStatus::data, at + data.size(), data, {}};
+      return {ChunkedStatus::data, at + data.size(), data, {}, {}};
     }
     broken_ = step(in[at]);
     if (broken_ != Rule::none) state_ = State::failed;
     ++at;
+    if (state_ == State::trailer_start) trailers_at = std::min(trailers_at, at);
   }
-  if (state_ == State::end) return {ChunkedStatus::end, at, {}, {}};
-  if (state_ != State::failed) return {ChunkedStatus::more, at, {}, {}};
+  const std::string_view trailers =
+      in.substr(std::min(trailers_at, at), at - std::min(trailers_at, at));
+  if (state_ == State::end) return {ChunkedStatus::end, at, {}, trailers, {}};
+  if (state_ != State::failed) return {ChunkedStatus::more, at, {}, trailers, {}};
   Error error = make_error(ErrorKind::bad_request_body);
   error.detail = static_cast<std::uint8_t>(broken_);
-  return {ChunkedStatus::failed, at, {}, error};
+  return {ChunkedStatus::failed, at, {}, {}, error};
 }
 
 Rule ChunkedDecoder::step(char c) noexcept {

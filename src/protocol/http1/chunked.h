@@ -1,6 +1,6 @@
 #pragma once
 // Reads bodies in chunks (RFC 9112 7.1), strictly: a decoder that forgives is how smuggling starts.
-// Chunk extensions and trailer fields are checked, and dropped (RFC 9112 7.1.1, RFC 9110 6.5.1).
+// Chunk extensions are checked and dropped (RFC 9112 7.1.1); trailer lines are checked and given.
 
 #include <cstddef>
 #include <cstdint>
@@ -26,7 +26,10 @@ struct ChunkedResult {
   ChunkedStatus status = ChunkedStatus::more;
   std::size_t consumed = 0;  // of the bytes fed, `data` included
   std::string_view data;     // a view of the bytes fed
-  Error error;               // bad_request_body; a reader of responses says bad_response_body
+  // The part of the bytes consumed that is of the trailer section (RFC 9112 7.1.2): its lines, and
+  // the empty one at its end. Comes in as many pieces as it is fed in.
+  std::string_view trailers;
+  Error error;  // bad_request_body; a reader of responses says bad_response_body
 };
 
 // One body, fed in any pieces. Once it ended or failed, nothing more is consumed.

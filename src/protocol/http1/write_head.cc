@@ -144,4 +144,13 @@ std::size_t write_chunk_header(std::span<char, kChunkHeaderBytesMax> out,
   return static_cast<std::size_t>(digits_end + 2 - out.data());
 }
 
+std::optional<std::size_t> write_trailers(std::span<char> out,
+                                          const http::FieldList& fields) noexcept {
+  HeadWriter writer(out);
+  writer.put("0\r\n");
+  writer.put_fields(fields);
+  writer.put("\r\n");
+  return writer.size();
+}
+
 }  // namespace weir::http1

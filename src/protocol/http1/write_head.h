@@ -41,4 +41,9 @@ inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 std::size_t write_chunk_header(std::span<char, kChunkHeaderBytesMax> out,
                                std::uint64_t bytes) noexcept;
 
+// The last chunk with trailer fields behind it (RFC 9112 7.1.2), up to the end of the message.
+// nullopt: it does not fit.
+std::optional<std::size_t> write_trailers(std::span<char> out,
+                                          const http::FieldList& fields) noexcept;
+
 }  // namespace weir::http1

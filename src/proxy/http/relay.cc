@@ -74,6 +74,7 @@ BodyPump::Step BodyPump::pull() noexcept {
     return end(Failed::limit, make_error(ErrorKind::body_too_large, Side::client));
   }
   end_ = read.end;
+  if (end_ == BodyEnd::last && from_.trailers().size() != 0) to_.set_trailers(from_.trailers());
   return push(read.data);
 }
 

@@ -61,6 +61,10 @@ class FakeEnd final : public net::HttpStream {
   void cancel_body_readable() noexcept override {
     if (reader != nullptr) wake(reader, make_error(ErrorKind::canceled));
   }
+  const http::FieldList& trailers() const noexcept override { return trailers_; }
+  void set_trailers(const http::FieldList& fields) noexcept override { set_ = &fields; }
+  http::FieldList trailers_;
+  const http::FieldList* set_ = nullptr;
   BodyWrite try_write_body(std::string_view data, BodyEnd end) noexcept override {
     if (write_fails.kind != ErrorKind::none) return {BodyWrite::Status::failed, 0, write_fails};
     if (data.empty()) ++flushes;

@@ -28,6 +28,7 @@ class ReplayBody final : public net::BodySource {
     return client_.start_body_readable(deadline, waiter);
   }
   void cancel_body_readable() noexcept override { client_.cancel_body_readable(); }
+  const http::FieldList& trailers() const noexcept override { return client_.trailers(); }
 
  private:
   void keep(std::string_view data) noexcept;

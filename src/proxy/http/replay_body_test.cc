@@ -28,6 +28,10 @@ class Client final : public net::HttpStream {
     return Started::waiting;
   }
   void cancel_body_readable() noexcept override {}
+  const http::FieldList& trailers() const noexcept override { return trailers_; }
+  void set_trailers(const http::FieldList& fields) noexcept override { set_ = &fields; }
+  http::FieldList trailers_;
+  const http::FieldList* set_ = nullptr;
   net::BodyWrite try_write_body(std::string_view, BodyEnd) noexcept override { return {}; }
   Started start_body_writable(TimePoint, net::Waiter&) noexcept override {
     return Started::waiting;

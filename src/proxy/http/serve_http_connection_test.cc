@@ -128,13 +128,13 @@ TEST_F(ServeHttpTest, PassesAChunkedBodyOn) {
       "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;ext=1\r\nabc\r\n");
   Peer& peer = accept(server);
   ASSERT_TRUE(receives(peer, "abc\r\n"));
-  client.send("2\r\nde\r\n0\r\nTrailer: dropped\r\n\r\n");
-  ASSERT_TRUE(receives(peer, "0\r\n\r\n"));
+  client.send("2\r\nde\r\n0\r\nChecksum: 1\r\nContent-Length: 7\r\n\r\n");
+  ASSERT_TRUE(receives(peer, "0\r\nChecksum: 1\r\n\r\n"));
   EXPECT_EQ(peer.in,
             "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-            "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
-  peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
-  ASSERT_TRUE(receives(client, "0\r\n\r\n"));
+            "3\r\nabc\r\n2\r\nde\r\n0\r\nChecksum: 1\r\n\r\n");
+  peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nA: b\r\n\r\n");
+  ASSERT_TRUE(receives(client, "2\r\nok\r\n0\r\nA: b\r\n\r\n"));
   EXPECT_EQ(last_logged().bytes_received, 5u);
 }
 
