@@ -76,6 +76,17 @@ def test_nobody_waits_while_another_server_has_room(start, serve, gate, ask):
     assert busy.read_response().status == 200
 
 
+def test_nobody_waits_while_a_backup_has_room(start, serve, gate, ask):
+    web = limited(serve("s", gate), serve("spare"))
+    web["servers"][1]["backup"] = True
+    weir = start(config(listener(), backends=[web]))
+    busy = ask(weir)
+    gate.wait_for(1)
+    assert get(weir).body == b"spare"
+    gate.let()
+    assert busy.read_response().status == 200
+
+
 def test_a_connection_that_is_kept_holds_no_place(start, server):
     weir = start(config(listener(), backends=[limited(server)]))
     with Client(weir.address()) as one, Client(weir.address()) as other:
