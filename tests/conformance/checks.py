@@ -68,7 +68,7 @@ OK = ok()
 
 
 def method_of(sent):
-    return sent.lstrip(b"\r\n").split(b" ")[0].decode()
+    return sent.lstrip(b"\r\n").split(b" ")[0].decode("latin-1")
 
 
 # ---- Conditions on a message: a request as the server got it, a response as the client got it.

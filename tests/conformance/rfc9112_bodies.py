@@ -71,6 +71,17 @@ def cuts_a_request(bench):
     assert not any(body.endswith(b"0\r\n\r\n") for body in bodies)
 
 
+def serves_no_half_head(bench):
+    server = bench.http_server()
+    weir = bench.weir(server)
+    client = bench.client(weir)
+    client.send(request()[:-2])
+    client.end_writing()
+    client.read_to_end()
+    assert bench.client(weir).get().status == 200
+    assert len(server.requests) == 1
+
+
 def takes_one_answer(bench):
     """What a server adds after the end of its answer is nobody's answer."""
     def script(connection):
@@ -294,7 +305,10 @@ ROWS = [
         both(forwards(request("TE: gzip, trailers", "Connection: TE"), lacks("TE", "Connection")),
              forwards(request("TE: gzip"), lacks("TE")))),
 
-    Row("9112-8-cut-head", MUST, CLIENT,
+    Row("9112-8-cut-request-head", MUST, SERVER,
+        "A request that ends within its head is not served",
+        serves_no_half_head),
+    Row("9112-8-cut-response-head", MUST, CLIENT,
         "A response that ends within its head is a 502",
         tested_by(BAD_HEAD + "[half a head]")),
     Row("9112-8-cut-chunks", MUST, RECIPIENT,

@@ -141,6 +141,36 @@ def sees_an_answer_while_it_sends(bench):
     assert (got.status, got.body) == (413, b"no")
 
 
+def sees_the_answer_of_a_server_that_resets(bench):
+    """It closes with the request half read, which resets the connection that still carries its answer."""
+    def script(connection):
+        connection.read_request_head()
+        connection.send(response("Content-Length: 2", start="HTTP/1.1 413 Reason", body="no"))
+    client = bench.client(bench.weir(bench.server(script)))
+    client.send(request("Content-Length: 100000000", start="POST / HTTP/1.1"), b"x" * 100_000)
+    got = client.read_response()
+    assert (got.status, got.body) == (413, b"no")
+
+
+def takes_no_answer_before_it_has_asked(bench):
+    """A server gives up an idle connection with a 408, as some do: it is no answer to the next request."""
+    may_give_up = threading.Event()
+
+    def script(connection):
+        connection.read_request()
+        connection.answer("right")
+        assert may_give_up.wait(DEADLINE_S)
+        connection.send(response("Content-Length: 5", start="HTTP/1.1 408 Reason", body="wrong"))
+    server = bench.server(script)
+    client = bench.client(bench.weir(server))
+    assert client.get().body == b"right"
+    may_give_up.set()
+    assert server.connections[0].ended.wait(DEADLINE_S)
+    client.send(post(body="x"))
+    assert client.read_response().body == b"right"
+    assert len(server.connections) == 2
+
+
 def lets_a_slow_reader_see_its_answer(bench):
     """The client still sends when it is refused: a close would reset it before it has read the answer."""
     client = bench.client(bench.weir(bench.http_server()))
@@ -158,6 +188,9 @@ ROWS = [
         "Each response belongs to the request that was sent on its connection",
         tested_by("test_keep_alive.py::test_pipelined_requests_are_answered_in_order",
                   "test_bad_servers.py::test_what_a_server_says_unasked_is_nobodys_answer")),
+    Row("9112-9.2-unasked", MUST, CLIENT,
+        "What a server sends on a connection that waits for a request is no response",
+        takes_no_answer_before_it_has_asked),
     Row("9112-9.3-persistence", SHOULD, SERVER,
         "Connections of HTTP/1.1 are kept, and said so by saying nothing",
         both(answers(OK, lacks("Connection", "Keep-Alive")),
@@ -232,7 +265,7 @@ ROWS = [
         tested_by("test_keep_alive.py::test_a_connection_that_the_server_closed_is_not_used_again")),
     Row("9112-9.5-early-answer", SHOULD, CLIENT,
         "An answer that comes while the request is being sent is seen",
-        both(sees_an_answer_while_it_sends,
+        both(sees_an_answer_while_it_sends, sees_the_answer_of_a_server_that_resets,
              tested_by("test_bodies.py::test_an_answer_before_the_end_of_the_request_reaches_the_client"))),
     Row("9112-9.6-close-said", SHOULD, SENDER,
         "Whoever is about to close says so",
