@@ -16,7 +16,7 @@ fails as soon as the rule is kept and the row still says otherwise.
 
 Weir is a gateway: it stands for its servers. Rules for proxies that clients choose are here where they make sense for a
 gateway. Where the RFCs leave a choice between repairing and refusing a message that two readers could understand in two
-ways, Weir refuses it.
+ways, Weir refuses it. The rules for TLS (RFC 9112, 9.7 and 9.8) are not here: listeners speak no TLS yet.
 
 {held} rules are held, {deviates} are deviated from on purpose, {todo} are not kept yet.
 """

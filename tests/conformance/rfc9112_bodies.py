@@ -7,6 +7,7 @@ from row import CLIENT, INTERMEDIARY, MAY, MUST, PROXY, RECIPIENT, SENDER, SERVE
 
 CHUNKED = "Transfer-Encoding: chunked"
 HELLO = "5\r\nhello\r\n0\r\n\r\n"
+HELLO_LINES = HELLO.encode().splitlines(keepends=True)
 SMUGGLING = "test_smuggling.py::test_an_ambiguous_request_is_refused_and_nothing_passes"
 BAD_BODY = "test_smuggling.py::test_a_broken_chunked_body_is_a_400_and_the_request_never_whole"
 BAD_HEAD = "test_bad_servers.py::test_a_broken_head_is_a_502_with_its_reason"
@@ -38,6 +39,22 @@ def cuts_answers(*answered):
                 continue
             assert b"chunked" in head and not body.endswith(b"0\r\n\r\n"), (head, body)
     return check
+
+
+def drops_extensions(bench):
+    """On both sides, as the lines of chunks show."""
+    body = '5;a;b=c;d="e;f"\r\nhello\r\n0;z\r\n\r\n'
+    lines = []
+
+    def script(connection):
+        connection.read_head()
+        lines.extend(connection.read_line() for _ in range(4))
+        connection.send(chunked_ok(body=body))
+    client = bench.client(bench.weir(bench.server(script)))
+    client.send(chunked_post(body=body))
+    client.read_head()
+    assert [client.read_line() for _ in range(4)] == HELLO_LINES
+    assert lines == HELLO_LINES
 
 
 def resets_a_client_of_1_0(bench):
@@ -263,9 +280,7 @@ ROWS = [
                        BAD_BODY + "[data longer than its size]"))),
     Row("9112-7.1.1-extensions", MUST, RECIPIENT,
         "Unknown chunk extensions are ignored, and not passed on",
-        both(exchange(chunked_post(body='5;a;b=c;d="e;f"\r\nhello\r\n0;z\r\n\r\n'),
-                      chunked_ok(body='5;a;b=c;d="e;f"\r\nhello\r\n0;z\r\n\r\n'), [body_is("hello")],
-                      [body_is("hello")]),
+        both(drops_extensions,
              forwards(chunked_post(body="5 ; a = b\r\nhello\r\n0 ;z\r\n\r\n"), body_is("hello")))),
     Row("9112-7.1.1-extension-limit", SHOULD, SERVER,
         "Chunk extensions have a limit (1 KiB a chunk)",
