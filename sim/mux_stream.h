@@ -38,6 +38,8 @@ class MuxStream final : public net::ClientSideStream {
   void reset(Error reason) noexcept override;
   void watch_hang_up(net::Waiter& waiter) noexcept override;
   void stop_watching() noexcept override { watcher_ = nullptr; }
+  net::ByteStream* raw() noexcept override { return nullptr; }
+  std::string_view received() const noexcept override { return {}; }
 
   // What its exchange takes for the client's connection.
   proxy::ClientConnection& connection() noexcept { return connection_; }

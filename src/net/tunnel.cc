@@ -19,6 +19,10 @@ Tunnel::Tunnel(Worker& worker, ByteStream& client, ByteStream& server, Duration 
       upward_(*this, client, server),
       downward_(*this, server, client) {}
 
+bool Tunnel::put_first(std::string_view from_client, std::string_view from_server) noexcept {
+  return upward_.put_first(from_client) && downward_.put_first(from_server);
+}
+
 bool Tunnel::start() noexcept {
   upward_.pump();
   downward_.pump();
@@ -47,6 +51,22 @@ Tunnel::HalfPipe::HalfPipe(Tunnel& tunnel, ByteStream& from, ByteStream& to) noe
       tunnel_(tunnel),
       from_(from),
       to_(to) {}
+
+bool Tunnel::HalfPipe::put_first(std::string_view data) noexcept {
+  if (data.empty()) return true;
+  first_byte_ = tunnel_.worker_.now();
+  bytes_ = data.size();
+  return keep(data);
+}
+
+bool Tunnel::HalfPipe::keep(std::string_view data) noexcept {
+  kept_ = tunnel_.worker_.buffers().take(data.size());
+  if (!kept_) return false;
+  std::memcpy(kept_.data(), data.data(), data.size());
+  kept_begin_ = 0;
+  kept_end_ = static_cast<std::uint32_t>(data.size());
+  return true;
+}
 
 void Tunnel::HalfPipe::pump() noexcept {
   const std::uint64_t until = bytes_ + kTurnBytesMax;
@@ -88,15 +108,9 @@ Tunnel::HalfPipe::Step Tunnel::HalfPipe::send(std::string_view data) noexcept {
   }
   const std::string_view rest = data.substr(count.is_would_block() ? 0 : count.bytes());
   if (rest.empty()) return Step::again;
-  kept_ = tunnel_.worker_.buffers().take(rest.size());
-  if (!kept_) {
-    end(make_error(ErrorKind::buffers_exhausted, Side::weir));
-    return Step::wait;
-  }
-  std::memcpy(kept_.data(), rest.data(), rest.size());
-  kept_begin_ = 0;
-  kept_end_ = static_cast<std::uint32_t>(rest.size());
-  return flush_kept();
+  if (keep(rest)) return flush_kept();
+  end(make_error(ErrorKind::buffers_exhausted, Side::weir));
+  return Step::wait;
 }
 
 Tunnel::HalfPipe::Step Tunnel::HalfPipe::flush_kept() noexcept {

@@ -25,6 +25,9 @@ class Tunnel {
   Tunnel(Worker& worker, ByteStream& client, ByteStream& server, Duration idle) noexcept;
   Tunnel(const Tunnel&) = delete;
 
+  // Before run(): what each side has sent already, which goes first. False: no buffer is left.
+  [[nodiscard]] bool put_first(std::string_view from_client, std::string_view from_server) noexcept;
+
   // Awaited once. Afterwards the streams are to be closed.
   auto run() noexcept {
     struct Awaiter {
@@ -41,6 +44,7 @@ class Tunnel {
   class HalfPipe : public Waiter, public Deferred {
    public:
     HalfPipe(Tunnel& tunnel, ByteStream& from, ByteStream& to) noexcept;
+    [[nodiscard]] bool put_first(std::string_view data) noexcept;
     void pump() noexcept;
     bool is_over() const noexcept { return over_; }
     std::uint64_t bytes() const noexcept { return bytes_; }
@@ -50,6 +54,7 @@ class Tunnel {
     enum class Step : std::uint8_t { again, wait };
     Step move_some() noexcept;
     Step flush_kept() noexcept;
+    bool keep(std::string_view data) noexcept;
     Step send(std::string_view data) noexcept;
     void wait(Started (ByteStream::*start)(TimePoint, Waiter&), ByteStream& stream) noexcept;
     void on_waited() noexcept;

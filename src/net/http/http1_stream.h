@@ -38,6 +38,8 @@ class Http1ClientSide final : public ClientSideStream {
   void reset(Error reason) noexcept override { stream_.abort(reason); }
   void watch_hang_up(Waiter& waiter) noexcept override { stream_.watch_hang_up(waiter); }
   void stop_watching() noexcept override { stream_.stop_watching(); }
+  ByteStream* raw() noexcept override { return &stream_; }
+  std::string_view received() const noexcept override { return reader_.bytes(); }
 
   // Between requests: awaits the first byte of the next one. Owns no buffer meanwhile.
   auto request_begun(TimePoint deadline) noexcept {
@@ -95,6 +97,8 @@ class Http1ServerSide final : public ServerSideStream {
   void reset(Error reason) noexcept override { stream_.abort(reason); }
   void watch_hang_up(Waiter& waiter) noexcept override { stream_.watch_hang_up(waiter); }
   void stop_watching() noexcept override { stream_.stop_watching(); }
+  ByteStream* raw() noexcept override { return &stream_; }
+  std::string_view received() const noexcept override { return reader_.bytes(); }
   bool is_reusable() const noexcept override {
     return persistence_ == http::Persistence::keep_alive && reader_.is_body_read() &&
            writer_.is_message_written() && !reader_.has_surplus();

@@ -81,6 +81,11 @@ class HttpStream : public BodySource {
   // Told when the peer reset the stream while nobody reads from it.
   virtual void watch_hang_up(Waiter& waiter) noexcept = 0;
   virtual void stop_watching() noexcept = 0;
+
+  // The connection itself, for a tunnel in place of further messages; nullptr: others use it too.
+  virtual ByteStream* raw() noexcept = 0;
+  // What has come over it behind the last head.
+  virtual std::string_view received() const noexcept = 0;
 };
 
 // The client side: requests come in, responses go out.

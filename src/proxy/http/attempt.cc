@@ -2,6 +2,7 @@
 
 #include "proxy/http/exchange.h"
 #include "proxy/http/relay.h"
+#include "proxy/http/upgrade.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
@@ -103,8 +104,7 @@ Task<Result<void>> read_final_head(Exchange& x, net::ServerSideStream& server, R
       if (too_early) continue;
       co_return read;
     }
-    if (x.response.status >= 200) co_return Result<void>();
-    if (x.response.status == 101) break;
+    if (x.response.status >= 200 || x.response.status == 101) co_return Result<void>();
     ++interim;
     if (x.request.version == http::Version::http_1_0) continue;
     WEIR_CO_TRY(
@@ -156,6 +156,7 @@ Task<Result<void>> exchange_messages(Exchange& x, ServerConnection& connection, 
   x.header_time = x.proxy.worker().now() - started;
   connection.pool.cells().response_head.record(x.header_time);
   connection.pool.cells().responses.count(x.response.status);
+  if (x.response.status == 101) co_return co_await run_upgrade(x, connection);
   co_return co_await relay_response(x, relay, server);
 }
 
@@ -178,9 +179,10 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimeP
   auto result = co_await exchange_messages(x, *connection, relay, due);
   if (!result) result = fail(cause_of(x, relay, result.error()));
   co_await relay.stop_request();
-  x.bytes_received = x.body.received();
-  lease.cells().bytes_sent.add(relay.request().bytes());
-  lease.cells().bytes_received.add(relay.response().bytes());
+  const bool is_tunnel = x.status == 101;
+  if (!is_tunnel) x.bytes_received = x.body.received();
+  lease.cells().bytes_sent.add(is_tunnel ? x.bytes_received : relay.request().bytes());
+  lease.cells().bytes_received.add(is_tunnel ? x.bytes_sent : relay.response().bytes());
   if (result && connection->http.is_reusable()) use.mark_reusable();
   co_return result;
 }

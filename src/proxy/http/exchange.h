@@ -64,7 +64,8 @@ struct Exchange {
   Duration connect_time = stats::kNotReached;
   Duration header_time = stats::kNotReached;
   stats::Reused reused = stats::Reused::no;
-  std::uint16_t status = 0;  // sent to the client; 0: none
+  std::uint16_t status = 0;     // sent to the client; 0: none
+  bool offers_upgrade = false;  // the server is asked to switch protocols
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_sent = 0;
 };

@@ -63,6 +63,8 @@ class FakeEnd final : public net::HttpStream {
   }
   const http::FieldList& trailers() const noexcept override { return trailers_; }
   void set_trailers(const http::FieldList& fields) noexcept override { set_ = &fields; }
+  net::ByteStream* raw() noexcept override { return nullptr; }
+  std::string_view received() const noexcept override { return {}; }
   http::FieldList trailers_;
   const http::FieldList* set_ = nullptr;
   BodyWrite try_write_body(std::string_view data, BodyEnd end) noexcept override {

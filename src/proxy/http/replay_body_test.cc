@@ -30,6 +30,8 @@ class Client final : public net::HttpStream {
   void cancel_body_readable() noexcept override {}
   const http::FieldList& trailers() const noexcept override { return trailers_; }
   void set_trailers(const http::FieldList& fields) noexcept override { set_ = &fields; }
+  net::ByteStream* raw() noexcept override { return nullptr; }
+  std::string_view received() const noexcept override { return {}; }
   http::FieldList trailers_;
   const http::FieldList* set_ = nullptr;
   net::BodyWrite try_write_body(std::string_view, BodyEnd) noexcept override { return {}; }

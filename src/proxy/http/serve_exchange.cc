@@ -4,6 +4,7 @@
 #include "net/pause.h"
 #include "proxy/http/exchange.h"
 #include "proxy/http/route_request.h"
+#include "proxy/http/upgrade.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
@@ -122,6 +123,7 @@ Task<void> serve_exchange(Exchange& x) {
   if (found) {
     x.backend = *found;
     x.backend->cells().requests.add();
+    offer_upgrade(x);
     // What cannot be sent again need not be kept.
     if (!http::is_idempotent(x.request.method)) x.body.stop_keeping();
     const auto result = co_await make_attempts(x);

@@ -84,6 +84,7 @@ Task<Next> serve_request(ClientConnection& connection, net::Http1ClientSide& cli
     connection.stream.reset_on_close();
     co_return Next::close;
   }
+  if (x.status == 101) co_return Next::close;
   const bool answered = x.status != 0;
   if (read && answered && client.is_reusable()) {
     client.finish_exchange();

@@ -1,0 +1,78 @@
+#include "proxy/http/upgrade.h"
+
+#include "net/tunnel.h"
+
+namespace weir::proxy {
+namespace {
+
+constexpr std::string_view kWebSocket = "websocket";
+
+// The field, if it is the only one of its kind.
+http::Field* find_only(http::FieldList& fields, http::FieldId id) noexcept {
+  http::Field* found = nullptr;
+  for (http::Field& field : fields) {
+    if (field.id != id) continue;
+    if (found != nullptr) return nullptr;
+    found = &field;
+  }
+  return found;
+}
+
+bool has_option(std::string_view list, std::string_view option) noexcept {
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    std::string_view item = list.substr(0, comma);
+    list.remove_prefix(std::min(comma + 1, list.size()));
+    while (item.starts_with(' ') || item.starts_with('\t')) item.remove_prefix(1);
+    while (item.ends_with(' ') || item.ends_with('\t')) item.remove_suffix(1);
+    if (http::equals_ignoring_case(item, option)) return true;
+  }
+  return false;
+}
+
+// Lets Connection and Upgrade pass, with what Weir means by them.
+bool let_pass(http::FieldList& fields) noexcept {
+  http::Field* connection = find_only(fields, http::FieldId::connection);
+  http::Field* upgrade = find_only(fields, http::FieldId::upgrade);
+  if (connection == nullptr || upgrade == nullptr) return false;
+  if (!has_option(connection->value, "upgrade")) return false;
+  if (!http::equals_ignoring_case(upgrade->value, kWebSocket)) return false;
+  connection->value = "upgrade";
+  connection->scope = upgrade->scope = http::Scope::end_to_end;
+  return true;
+}
+
+}  // namespace
+
+void offer_upgrade(Exchange& x) noexcept {
+  const bool may_be_asked =
+      x.request.method == http::Method::get && x.request.version == http::Version::http_1_1 &&
+      x.request.body.framing == http::Framing::none && x.client.raw() != nullptr;
+  x.offers_upgrade = may_be_asked && let_pass(x.request.fields);
+}
+
+Task<Result<void>> run_upgrade(Exchange& x, backend::ServerConnection& connection) {
+  Worker& worker = x.proxy.worker();
+  // A server may only switch to what was asked for.
+  if (!x.offers_upgrade || !let_pass(x.response.fields)) {
+    co_return fail(ErrorKind::bad_response, Side::server);
+  }
+  x.status = x.response.status;
+  x.progress = Progress::answered;
+  WEIR_CO_TRY(co_await x.client.write_head(x.response, net::BodyFollows::no,
+                                           worker.now() + x.listener.timeouts.client_body));
+  // From here on the tunnel alone uses the streams, and no configuration is needed any more.
+  x.client.stop_watching();
+  x.backend.reset();
+  net::Tunnel tunnel(worker, *x.client.raw(), connection.stream, x.listener.timeouts.tunnel_idle);
+  if (!tunnel.put_first(x.client.received(), connection.http.received())) {
+    co_return fail(ErrorKind::buffers_exhausted, Side::weir);
+  }
+  const net::TunnelOutcome outcome = co_await tunnel.run();
+  x.bytes_sent = outcome.bytes_from_server;
+  x.bytes_received = outcome.bytes_from_client;
+  if (outcome.error.kind != ErrorKind::none) co_return fail(outcome.error);
+  co_return Result<void>();
+}
+
+}  // namespace weir::proxy
