@@ -239,10 +239,12 @@ void HttpClient::finish_all(Outcome::Kind kind) {
     Outcome outcome{.kind = kind};
     outcome.has_begun = is_first && reader_.has_head();
     // Behind the last answer of a connection, requests are not looked at any more.
-    outcome.is_explained =
-        is_last_answer_ || is_any_damaged || is_too_much || is_disturbed() || !is_first;
+    RequestRecord& request = ledger_.of(id);
+    const bool is_unwanted = !ledger_.was_served(port_, began_) && request.seen == 0;
+    outcome.is_explained = is_last_answer_ || is_any_damaged || is_too_much || is_unwanted ||
+                           is_disturbed() || !is_first;
     is_first = false;
-    ledger_.finish(ledger_.of(id), outcome);
+    ledger_.finish(request, outcome);
   }
   awaited_.clear();
 }
@@ -250,7 +252,8 @@ void HttpClient::finish_all(Outcome::Kind kind) {
 void HttpClient::on_connection_end() {
   network_.trace().line(network_.now(), "{} sees its connection end, errno {}",
                         network_.name_of(host_), end_->error());
-  const bool may_fail = is_disturbed() || ledger_.is_stopping() || ledger_.is_scarce();
+  const bool may_fail = is_disturbed() || ledger_.is_stopping() || ledger_.is_scarce() ||
+                        !ledger_.was_served(port_, began_);
   if (end_->phase() == End::Phase::failed && !may_fail) {
     ledger_.violate("a client could not connect for no reason");
   }

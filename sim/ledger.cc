@@ -33,7 +33,7 @@ void Ledger::see(std::uint64_t id, std::size_t server) {
   if (request.seen > 1 && !request.is_idempotent) {
     violate(fmt::format("{} {} was sent twice", request.method, id));
   }
-  if (request.seen > static_cast<int>(attempts_max_)) {
+  if (request.seen > static_cast<int>(web_.attempts_most())) {
     violate(fmt::format("{} {} was sent {} times", request.method, id, request.seen));
   }
 }
@@ -45,25 +45,34 @@ void Ledger::damage(std::uint64_t id, std::size_t server, bool has_response_begu
 }
 
 // Whether the servers explain that the request got no answer of any of them.
-bool Ledger::is_failure_explained(const RequestRecord& request,
-                                  std::string_view reason) const noexcept {
+bool Ledger::is_failure_explained(const RequestRecord& request, const Outcome& outcome) const {
+  const std::string_view reason = outcome.reason;
   if (is_cutting_ || is_scarce_) return true;
-  const std::size_t bad = count_bad(request);
+  const Prospects met = prospects_of(request);
+  if (met.was_cut) return true;
+  if (reason == "no_server") return met.was_empty;
+  // Whoever comes while others wait for a server that is gone waits behind them.
+  if (reason.starts_with("queue_")) return met.has_limits || met.was_empty;
+  // A HEAD is not told more than that.
+  const bool has_no_page = reason.empty() && outcome.status == 503;
+  if (has_no_page && (met.has_limits || met.was_empty)) return true;
   const std::size_t idle_closes = web_.count_idle_closes(request.began);
-  // Each bad server and each connection that died in the pool may have cost an attempt.
-  if (bad >= web_.size() || bad + idle_closes >= attempts_max_) return true;
+  // Each bad server and each connection that died in the pool may have cost an attempt; while the
+  // good ones are full, the bad ones are tried again.
+  if (met.bad + idle_closes >= met.attempts) return true;
+  if (!met.is_covered && met.bad + idle_closes != 0) return true;
   // A server that could have answered was there. Only what must not be sent again may fail.
   const bool was_unsent = reason.starts_with("connect_");
   if (was_unsent) return false;
   if (request.replayable == Replayable::yes) return request.is_response_damaged;
-  return bad + idle_closes != 0;
+  return met.bad + idle_closes != 0;
 }
 
 void Ledger::judge_refusal(const RequestRecord& request, const Outcome& outcome) {
-  if (outcome.is_explained || is_failure_explained(request, outcome.reason)) return;
-  violate(fmt::format("{} {} was refused with {} {}, and {} of {} servers could have answered",
+  if (outcome.is_explained || is_failure_explained(request, outcome)) return;
+  violate(fmt::format("{} {} was refused with {} {}, though only {} servers could have failed it",
                       request.method, request.id, outcome.status, outcome.reason,
-                      web_.size() - count_bad(request), web_.size()));
+                      prospects_of(request).bad));
 }
 
 void Ledger::judge_break(const RequestRecord& request, const Outcome& outcome) {
@@ -71,7 +80,9 @@ void Ledger::judge_break(const RequestRecord& request, const Outcome& outcome) {
   // Sent into the end of a connection at rest; what a server has is carried to its end.
   if (is_stopping_ && request.seen == 0) return;
   // The reset that says so may overtake what had come of the answer.
-  if (request.is_response_damaged || (request.seen != 0 && count_bad(request) != 0)) return;
+  if (request.is_response_damaged) return;
+  const Prospects met = prospects_of(request);
+  if (met.was_cut || (request.seen != 0 && met.bad != 0)) return;
   violate(fmt::format("the connection of {} {} ended {} for no reason", request.method, request.id,
                       outcome.has_begun ? "within its answer" : "without an answer"));
 }

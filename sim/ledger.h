@@ -4,6 +4,7 @@
 // a mistake of Weir.
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,9 +45,8 @@ struct Outcome {
 
 class Ledger {
  public:
-  // web: the servers that requests go to, each up to attempts_max times.
-  Ledger(Network& network, const ServerGroup& web, std::size_t attempts_max) noexcept
-      : network_(network), web_(web), attempts_max_(attempts_max) {}
+  // web: the servers that requests go to.
+  Ledger(Network& network, const ServerGroup& web) noexcept : network_(network), web_(web) {}
 
   Network& network() noexcept { return network_; }
 
@@ -64,6 +64,13 @@ class Ledger {
   void begin_scarcity() noexcept { is_scarce_ = true; }
   bool is_scarce() const noexcept { return is_scarce_; }
 
+  // Nobody listens on the port, or may do so no more, before that time.
+  void note_unserved(std::uint16_t port, TimePoint until) { unserved_[port] = until; }
+  bool was_served(std::uint16_t port, TimePoint since) const noexcept {
+    const auto found = unserved_.find(port);
+    return found == unserved_.end() || found->second < since;
+  }
+
   RequestRecord& begin(std::string_view method, bool has_body);
   RequestRecord& of(std::uint64_t id) noexcept;
   bool has(std::uint64_t id) const noexcept { return id >= 1 && id <= requests_.size(); }
@@ -79,10 +86,10 @@ class Ledger {
   std::size_t requests() const noexcept { return requests_.size(); }
 
  private:
-  std::size_t count_bad(const RequestRecord& request) const noexcept {
-    return web_.count_bad(request.began, request.damaged_by);
+  Prospects prospects_of(const RequestRecord& request) const {
+    return web_.prospects(request.began, request.damaged_by);
   }
-  bool is_failure_explained(const RequestRecord& request, std::string_view reason) const noexcept;
+  bool is_failure_explained(const RequestRecord& request, const Outcome& outcome) const;
   void judge_refusal(const RequestRecord& request, const Outcome& outcome);
   void judge_break(const RequestRecord& request, const Outcome& outcome);
 
@@ -90,7 +97,7 @@ class Ledger {
   const ServerGroup& web_;
   std::deque<RequestRecord> requests_;
   std::string violation_;
-  std::size_t attempts_max_;
+  std::map<std::uint16_t, TimePoint> unserved_;  // ports, and until when
   bool is_stopping_ = false;
   bool is_cutting_ = false;
   bool is_scarce_ = false;

@@ -211,6 +211,12 @@ sockaddr_in Network::address_of(HostId host, std::uint16_t port) const noexcept 
   return address;
 }
 
+HostId Network::host_of(const sockaddr_in& address) const noexcept {
+  const auto host = HostId(ntohl(address.sin_addr.s_addr) - (10u << 24) - 1);
+  WEIR_ASSERT(index(host) < hosts_.size());
+  return host;
+}
+
 Listening& Network::listen(HostId host, std::uint16_t port, std::size_t backlog) {
   listening_.push_back(std::make_unique<Listening>());
   Listening& listening = *listening_.back();
@@ -272,8 +278,7 @@ TimePoint Network::arrival(HostId from, HostId to, std::size_t bytes) noexcept {
 }
 
 End& Network::connect(HostId from, const sockaddr_in& to) {
-  const auto host = HostId(ntohl(to.sin_addr.s_addr) - (10u << 24) - 1);
-  WEIR_ASSERT(index(host) < hosts_.size());
+  const HostId host = host_of(to);
   const std::uint64_t number = next_number_++;
   auto& connection = connections_[number];
   connection = std::make_unique<Connection>(*this, number, from, host, ntohs(to.sin_port));

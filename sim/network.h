@@ -145,6 +145,7 @@ class Network {
   const std::string& name_of(HostId host) const noexcept { return hosts_[index(host)].name; }
   // Where the host's sockets are.
   sockaddr_in address_of(HostId host, std::uint16_t port) const noexcept;
+  HostId host_of(const sockaddr_in& address) const noexcept;
 
   Listening& listen(HostId host, std::uint16_t port, std::size_t backlog);
   End& connect(HostId from, const sockaddr_in& to);

@@ -4,6 +4,12 @@
 
 namespace weir::sim {
 
+std::size_t ServerGroup::member_at(HostId host) const noexcept {
+  const auto found = std::ranges::find(servers_, host, &Server::host);
+  WEIR_ASSERT(found != servers_.end());
+  return static_cast<std::size_t>(found - servers_.begin());
+}
+
 void ServerGroup::set_good(std::size_t server, bool is_good) noexcept {
   servers_[server].is_good = is_good;
   if (!is_good) servers_[server].down_since = network_.now();
@@ -24,20 +30,58 @@ bool ServerGroup::was_good(std::size_t server, TimePoint since) const noexcept {
          network_.disturbed_at(weir_, state.host) < since;
 }
 
-std::size_t ServerGroup::count_bad(TimePoint began, std::uint64_t damaged_by) const noexcept {
-  std::size_t bad = 0;
-  for (std::size_t i = 0; i < servers_.size(); ++i) {
-    const bool has_damaged = (damaged_by >> i & 1) != 0;
-    if (has_damaged || !was_good(i, began - kBadNewsLast)) ++bad;
-  }
-  return bad;
+void ServerGroup::offer(const std::string& backend, std::uint32_t attempts,
+                        std::vector<OfferedServer> servers) {
+  attempts_most_ = std::max(attempts_most_, attempts);
+  offers_.push_back({.backend = backend, .attempts = attempts, .servers = std::move(servers)});
 }
 
-std::size_t ServerGroup::count_unsteady(TimePoint began, std::uint64_t damaged_by) const noexcept {
-  const auto down = std::ranges::count_if(servers_, [began](const Server& server) {
-    return !server.is_good && server.down_since < began;
+void ServerGroup::use(const std::string& backend) { uses_.push_back({.backend = backend}); }
+
+void ServerGroup::settle() noexcept {
+  const TimePoint now = network_.now();
+  for (auto newer = offers_.rbegin(); newer != offers_.rend(); ++newer) {
+    for (auto older = std::next(newer); older != offers_.rend(); ++older) {
+      if (older->backend == newer->backend) older->until = std::min(older->until, now);
+    }
+  }
+  for (std::size_t i = 0; i + 1 < uses_.size(); ++i) uses_[i].until = std::min(uses_[i].until, now);
+  for (Drain& drain : drains_) drain.settled = std::min(drain.settled, now);
+}
+
+// Whoever began on a backend stays with it, whatever becomes of it.
+bool ServerGroup::may_meet(const Offer& offer, TimePoint began) const noexcept {
+  return offer.until >= began && std::ranges::any_of(uses_, [&](const Use& use) {
+           return use.backend == offer.backend && use.until >= began;
+         });
+}
+
+Prospects ServerGroup::prospects(TimePoint began, std::uint64_t damaged_by) const {
+  Prospects prospects;
+  std::set<std::uint64_t> bad;
+  for (const Offer& offer : offers_) {
+    if (!may_meet(offer, began)) continue;
+    bool has_good = false;
+    for (const OfferedServer& server : offer.servers) {
+      const bool has_damaged = (damaged_by >> server.member & 1) != 0;
+      const Server& state = servers_[server.member];
+      if (server.is_limited) prospects.has_limits = true;
+      if (!has_damaged && was_good(server.member, began - kBadNewsLast)) {
+        if (!server.is_limited) has_good = true;
+        continue;
+      }
+      const bool is_down_since_before = !state.is_good && state.down_since < began;
+      if (bad.insert(server.number).second && !is_down_since_before) ++prospects.unsteady;
+    }
+    prospects.is_covered = prospects.is_covered && has_good;
+    prospects.was_empty = prospects.was_empty || offer.servers.empty();
+    prospects.attempts = std::min(prospects.attempts, offer.attempts);
+  }
+  prospects.bad = bad.size();
+  prospects.was_cut = std::ranges::any_of(drains_, [&](const Drain& drain) {
+    return began <= drain.settled && network_.now() >= drain.cut_from;
   });
-  return count_bad(began, damaged_by) - static_cast<std::size_t>(down);
+  return prospects;
 }
 
 std::size_t ServerGroup::count_idle_closes(TimePoint began) const noexcept {

@@ -54,7 +54,7 @@ void SimReactor::read_clocks() noexcept {
 }
 
 TimePoint SimReactor::due() const noexcept {
-  return is_woken_ || !marked_.empty() ? network_.now() : until_;
+  return is_told_ || is_woken_ || !marked_.empty() ? network_.now() : until_;
 }
 
 std::size_t SimReactor::open_sockets() const noexcept { return sockets_.live() - closed_.size(); }
@@ -79,9 +79,9 @@ Result<Socket*> SimReactor::make_stream_socket(int family) noexcept {
   return &sockets_.make(*this);
 }
 
-Socket& SimReactor::listen(std::uint16_t port, std::size_t backlog) {
+Socket& SimReactor::adopt(Listening& listening) {
   SimSocket& socket = sockets_.make(*this);
-  socket.listening = &network_.listen(host_, port, backlog);
+  socket.listening = &listening;
   socket.listening->watch(&socket);
   return socket;
 }
@@ -351,14 +351,13 @@ void SimReactor::dispatch(SimSocket& socket) noexcept {
 void SimReactor::turn(TimePoint until) noexcept {
   read_clocks();
   until_ = until;
-  is_woken_ = false;
   std::vector<SimSocket*> turn;
   turn.swap(marked_);
   for (std::size_t i = turn.size(); i > 1; --i) {
     std::swap(turn[i - 1], turn[random_.below(static_cast<std::uint32_t>(i))]);
   }
-  // Timers that callbacks arm are known to the next turn.
-  if (!turn.empty() || until <= now_) is_woken_ = true;
+  // Timers that callbacks and messages arm are known to the next turn.
+  is_woken_ = std::exchange(is_told_, false) || !turn.empty() || until <= now_;
   for (SimSocket* socket : turn) {
     if (!socket->is_closed) dispatch(*socket);
   }

@@ -28,8 +28,11 @@ class SimReactor final : public Reactor {
              const ReactorHabits& habits, std::size_t descriptors_max = SIZE_MAX);
   ~SimReactor() override;
 
-  // A socket that listens on a port of the host.
-  Socket& listen(std::uint16_t port, std::size_t backlog);
+  // A socket that accepts what comes to a port of the host.
+  Socket& listen(std::uint16_t port, std::size_t backlog) {
+    return adopt(network_.listen(host_, port, backlog));
+  }
+  Socket& adopt(Listening& listening);
   // When a turn has something to do: now, at the time the last one was given, or kNever.
   TimePoint due() const noexcept;
   // Sockets made or accepted, and not closed.
@@ -52,7 +55,7 @@ class SimReactor final : public Reactor {
   void shutdown_write(Socket& socket) noexcept override;
   void reset_on_close(Socket& socket) noexcept override;
   void turn(TimePoint until) noexcept override;
-  void wake() noexcept override { is_woken_ = true; }
+  void wake() noexcept override { is_told_ = true; }
 
  private:
   class SimSocket;
@@ -99,7 +102,8 @@ class SimReactor final : public Reactor {
   std::vector<SimSocket*> closed_;  // in this turn
   std::size_t unconnected_ = 0;
   TimePoint until_{};
-  bool is_woken_ = true;
+  bool is_told_ = true;    // by wake()
+  bool is_woken_ = false;  // for one more turn
 };
 
 }  // namespace weir::sim

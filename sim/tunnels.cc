@@ -1,6 +1,7 @@
 #include "sim/tunnels.h"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
 #include <cstdlib>
 
@@ -8,11 +9,12 @@
 
 namespace weir::sim {
 
-TunnelRecord& TunnelLedger::begin() {
+TunnelRecord& TunnelLedger::begin(std::string client) {
   Network& network = ledger_.network();
   Random& random = network.random();
   TunnelRecord& tunnel = tunnels_.emplace_back();
   tunnel.id = tunnels_.size();
+  tunnel.client = std::move(client);
   tunnel.order = static_cast<TunnelOrder>(random.below(3));
   tunnel.up_bytes = random.below(random.below(3) == 0 ? 200'000 : 1000);
   tunnel.down_bytes = random.below(random.below(3) == 0 ? 200'000 : 1000);
@@ -20,6 +22,10 @@ TunnelRecord& TunnelLedger::begin() {
   network.trace().line(network.now(), "tunnel {} begins: order {}, {} bytes up, {} down", tunnel.id,
                        static_cast<int>(tunnel.order), tunnel.up_bytes, tunnel.down_bytes);
   return tunnel;
+}
+
+void TunnelLedger::note_reason(std::string_view client, ErrorKind reason) {
+  reasons_.insert_or_assign(std::string(client), reason);
 }
 
 TunnelRecord* TunnelLedger::find(std::uint64_t id) noexcept {
@@ -30,9 +36,9 @@ void TunnelLedger::finish_whole(TunnelRecord& tunnel) {
   Network& network = ledger_.network();
   network.trace().line(network.now(), "tunnel {} is over", tunnel.id);
   ++whole_;
+  const Prospects met = db_.prospects(tunnel.began, tunnel.damaged_by);
   const bool is_server_whole = tunnel.seen == 1 && tunnel.is_up_whole;
-  const bool may_fail = ledger_.is_cutting() || ledger_.is_scarce() ||
-                        db_.count_bad(tunnel.began, tunnel.damaged_by) != 0;
+  const bool may_fail = ledger_.is_cutting() || ledger_.is_scarce() || met.bad != 0 || met.was_cut;
   if (!is_server_whole && !may_fail) {
     ledger_.violate(
         fmt::format("tunnel {} ended in order, but its server did not get all of it", tunnel.id));
@@ -44,11 +50,15 @@ void TunnelLedger::finish_broken(TunnelRecord& tunnel, bool is_explained) {
   network.trace().line(network.now(), "tunnel {} breaks", tunnel.id);
   if (is_explained || ledger_.is_cutting() || ledger_.is_scarce()) return;
   if (ledger_.is_stopping() && tunnel.seen == 0) return;
-  const std::size_t bad = db_.count_bad(tunnel.began, tunnel.damaged_by);
+  const Prospects met = db_.prospects(tunnel.began, tunnel.damaged_by);
+  const auto reason = reasons_.find(tunnel.client);
+  const bool has_waited = reason != reasons_.end() && (reason->second == ErrorKind::queue_full ||
+                                                       reason->second == ErrorKind::queue_timeout);
+  if (met.was_cut || met.was_empty || (has_waited && met.has_limits)) return;
   // Until a server's kernel has it, another one can take it; afterwards it hangs on that one.
-  const bool may_hang_on_one = db_.count_unsteady(tunnel.began, tunnel.damaged_by) != 0;
-  const std::size_t enough = may_hang_on_one ? 1 : std::min(db_.size(), attempts_max_);
-  if (bad < enough) ledger_.violate(fmt::format("tunnel {} broke for no reason", tunnel.id));
+  const std::size_t enough = met.unsteady != 0 ? 1 : met.attempts;
+  if (met.bad >= enough || (!met.is_covered && met.bad != 0)) return;
+  ledger_.violate(fmt::format("tunnel {} broke for no reason", tunnel.id));
 }
 
 void TunnelSide::send_pattern(std::uint64_t stream, std::size_t bytes, bool waits) {
@@ -170,7 +180,9 @@ TcpClient::TcpClient(TunnelLedger& tunnels, HostId host, HostId weir, std::uint1
       gives_up_(network_.random().below(8) == 0) {}
 
 void TcpClient::start() {
-  tunnel_ = &tunnels_.begin();
+  std::array<char, INET_ADDRSTRLEN> address;
+  const sockaddr_in own = network_.address_of(host_, 0);
+  tunnel_ = &tunnels_.begin(::inet_ntop(AF_INET, &own.sin_addr, address.data(), address.size()));
   end_ = &network_.connect(host_, network_.address_of(weir_, port_));
   end_->watch(this);
   side_ = std::make_unique<TunnelSide>(network_, *end_);

@@ -3,7 +3,9 @@
 // tunnel; then both sides send what is derived from its number, and end their sides in some order.
 
 #include <deque>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "sim/sim_server.h"
@@ -15,6 +17,7 @@ enum class TunnelOrder : std::uint8_t { nobody, server_waits, client_waits };
 
 struct TunnelRecord {
   std::uint64_t id = 0;
+  std::string client;
   TunnelOrder order = TunnelOrder::nobody;
   std::size_t up_bytes = 0;
   std::size_t down_bytes = 0;
@@ -26,10 +29,12 @@ struct TunnelRecord {
 
 class TunnelLedger {
  public:
-  TunnelLedger(Ledger& ledger, const ServerGroup& db, std::size_t attempts_max) noexcept
-      : ledger_(ledger), db_(db), attempts_max_(attempts_max) {}
+  TunnelLedger(Ledger& ledger, const ServerGroup& db) noexcept : ledger_(ledger), db_(db) {}
 
-  TunnelRecord& begin();
+  // client: as Weir's log has its address.
+  TunnelRecord& begin(std::string client);
+  // Why Weir ended the tunnel of this client.
+  void note_reason(std::string_view client, ErrorKind reason);
   TunnelRecord* find(std::uint64_t id) noexcept;
   Ledger& ledger() noexcept { return ledger_; }
 
@@ -44,7 +49,7 @@ class TunnelLedger {
  private:
   Ledger& ledger_;
   const ServerGroup& db_;
-  std::size_t attempts_max_;
+  std::map<std::string, ErrorKind, std::less<>> reasons_;
   std::deque<TunnelRecord> tunnels_;
   std::size_t whole_ = 0;
 };

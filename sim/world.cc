@@ -2,75 +2,37 @@
 
 #include <algorithm>
 
-#include "app/compile.h"
-#include "balance/pickers.h"
-#include "config/node.h"
-#include "proxy/http/exchange.h"
-#include "proxy/tcp/serve_tcp_connection.h"
-#include "sim/mux_stream.h"
-
 namespace weir::sim {
 
 using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::uint16_t kHttpPort = 80;
-constexpr std::uint16_t kMuxPort = 81;
-constexpr std::uint16_t kTcpPort = 5000;
 constexpr Duration kBusyMax = 5min;
+constexpr Duration kChangeMax = 1s;
+constexpr Duration kRestMax = 2min;
 constexpr Duration kDrainMax = 10s;
 constexpr Duration kCutMax = 5s;
 
-proxy::Serve serve_of(const proxy::Listener& listener) {
-  if (listener.name == "mux") return &serve_mux_connection;
-  if (listener.protocol == proxy::Protocol::tcp) return &proxy::serve_tcp_connection;
-  return &proxy::serve_http_connection;
-}
-
 }  // namespace
-
-World::SimWorker::SimWorker(World& world, std::uint32_t index) {
-  Random& random = world.network_.random();
-  auto buffers = std::make_unique<BufferPool>(world.buffer_bytes_max_);
-  const ReactorHabits calm{0, 0, 0, 0, 0};
-  auto made = std::make_unique<SimReactor>(world.network_, world.weir_, *buffers, random.next(),
-                                           random.below(8) == 0 ? calm : ReactorHabits(),
-                                           world.descriptors_max_);
-  reactor = made.get();
-  worker = std::make_unique<Worker>(index, std::move(buffers), std::move(made), random.next());
-  buffers_at_rest = worker->buffers().bytes_in_use();
-  proxy = std::make_unique<proxy::ProxyWorker>(*worker, *world.shared_, access_log, &serve_of, 100);
-}
-
-void World::SimWorker::listen(const std::shared_ptr<const proxy::Snapshot>& snapshot,
-                              Random& random) {
-  std::vector<proxy::WorkerSocket> sockets;
-  for (const proxy::ServedListener& served : snapshot->listeners) {
-    const std::uint16_t port = served.listener->address.port();
-    sockets.push_back({.sockets = served.sockets,
-                       .port = port,
-                       .socket = &reactor->listen(port, 4 + random.below(60))});
-  }
-  proxy->install(snapshot, sockets);
-}
 
 World::World(std::uint64_t seed, Trace& trace)
     : network_(seed, trace),
       weir_(network_.add_host("weir")),
       web_(network_, weir_),
       db_(network_, weir_),
-      attempts_max_(chance(500) ? 3 : 1 + network_.random().below(5)),
-      ledger_(network_, web_, attempts_max_),
-      tunnels_(ledger_, db_, attempts_max_),
-      worker_count_(1 + network_.random().below(4)),
-      web_count_(1 + network_.random().below(4)),
-      db_count_(1 + network_.random().below(3)),
-      idle_max_(network_.random().below(20)),
-      has_loss_(chance(300)) {
+      ledger_(network_, web_),
+      tunnels_(ledger_, db_),
+      worker_count_(1 + network_.random().below(chance(300) ? 8 : 4)),
+      members_{.web = 1 + network_.random().below(5), .db = 1 + network_.random().below(4)},
+      draft_(network_.random(), worker_count_, members_),
+      configuration_(draft_.print()),
+      registry_(worker_count_),
+      shared_(registry_),
+      has_loss_(chance(300)),
+      checks_(ledger_, weir_, shared_, workers_),
+      changes_(ledger_, {web_, db_}, weir_, draft_) {
   draw_limits();
-  write_configuration();
-  compile_configuration();
   make_servers();
   make_workers();
   plan_clients();
@@ -85,77 +47,20 @@ void World::draw_limits() {
   Random& random = network_.random();
   switch (random.below(12)) {
     case 0:
-      buffer_bytes_max_ = BufferPool::kLargest + (std::size_t{32} << (10 + random.below(5)));
+      limits_.buffer_bytes_max = BufferPool::kLargest + (std::size_t{32} << (10 + random.below(5)));
       ledger_.begin_scarcity();
       break;
     case 1:
-      descriptors_max_ = 6 + random.below(40);
+      limits_.descriptors_max = 6 + random.below(40);
       ledger_.begin_scarcity();
       break;
     case 2:
-      connections_max_ = 1 + random.below(10);
+      limits_.connections_max = 1 + random.below(10);
       ledger_.begin_scarcity();  // of room in the queues: clients give up connecting in the end
       break;
     default:
       break;
   }
-}
-
-void World::write_configuration() {
-  configuration_ = fmt::format("workers: {}\nlisteners:\n", worker_count_);
-  configuration_ += fmt::format(
-      "  - name: web\n    address: 0.0.0.0:{}\n    backend: web\n"
-      "    timeouts: {{ client_head: 5s, client_body: 5s, keep_alive: 10s }}\n"
-      "  - name: mux\n    address: 0.0.0.0:{}\n    backend: web\n"
-      "    timeouts: {{ client_body: 60s }}\n"
-      "  - name: db\n    address: 0.0.0.0:{}\n    protocol: tcp\n    backend: db\n"
-      "    timeouts: {{ tunnel_idle: 20s }}\n",
-      kHttpPort, kMuxPort, kTcpPort);
-  configuration_ += "backends:\n" + web_backend() + db_backend();
-}
-
-// Hosts get their addresses in the order in which they are made, after Weir's.
-std::string World::web_backend() {
-  Random& random = network_.random();
-  const auto& picker = balance::kPickers[random.below(balance::kPickers.size())];
-  std::string text = fmt::format(
-      "  - name: web\n    balance: {}\n"
-      "    timeouts: {{ connect: 2s, response_head: 5s, server_body: 5s }}\n"
-      "    retry: {{ attempts: {}, backoff: {}ms }}\n"
-      "    pool: {{ idle_max: {}, idle_timeout: {}ms }}\n    servers:\n",
-      picker.name, attempts_max_, random.below(50), idle_max_, 1 + random.below(20'000));
-  for (std::size_t i = 0; i < web_count_; ++i) {
-    text += fmt::format("      - {{ name: w{}, address: 10.0.0.{}:{}, weight: {}, backup: {} }}\n",
-                        i, i + 2, HttpServer::kPort, 1 + random.below(5), chance(150));
-  }
-  return text;
-}
-
-std::string World::db_backend() {
-  std::string text =
-      fmt::format("  - name: db\n    retry: {{ attempts: {} }}\n    servers:\n", attempts_max_);
-  for (std::size_t i = 0; i < db_count_; ++i) {
-    text += fmt::format("      - {{ name: d{}, address: 10.0.0.{}:{} }}\n", i, web_count_ + i + 2,
-                        TcpServer::kPort);
-  }
-  return text;
-}
-
-void World::compile_configuration() {
-  config::Problems problems;
-  const config::Document document = config::parse_document("simulation", configuration_, problems);
-  const app::Settings settings = app::load_settings(document, problems);
-  if (problems.has_errors()) fail(config::print(problems, document));
-  registry_ = std::make_unique<stats::Registry>(worker_count_);
-  proxy::Snapshot snapshot = app::compile(settings, *registry_);
-  const auto log = std::make_shared<const proxy::AccessLogFile>(0u);
-  for (auto& served : snapshot.listeners) {
-    auto listener = std::make_shared<proxy::Listener>(*served.listener);
-    listener->access_log = log;
-    served.listener = std::move(listener);
-  }
-  shared_ = std::make_unique<proxy::ProxyShared>(*registry_);
-  snapshot_ = std::make_shared<const proxy::Snapshot>(std::move(snapshot));
 }
 
 HostId World::add_server_host(ServerGroup& group, std::string name) {
@@ -169,7 +74,7 @@ HostId World::add_server_host(ServerGroup& group, std::string name) {
 
 void World::make_servers() {
   Random& random = network_.random();
-  for (std::size_t i = 0; i < web_count_; ++i) {
+  for (std::size_t i = 0; i < members_.web; ++i) {
     const HostId host = add_server_host(web_, fmt::format("w{}", i));
     web_servers_.push_back(std::make_unique<HttpServer>(ledger_, web_, i, host));
     web_servers_.back()->set_habits({.misbehave = chance(500) ? random.below(200) : 0,
@@ -177,7 +82,7 @@ void World::make_servers() {
                                      .idle_close = chance(500) ? random.below(300) : 0});
     servers_.push_back(web_servers_.back().get());
   }
-  for (std::size_t i = 0; i < db_count_; ++i) {
+  for (std::size_t i = 0; i < members_.db; ++i) {
     const HostId host = add_server_host(db_, fmt::format("d{}", i));
     db_servers_.push_back(std::make_unique<TcpServer>(tunnels_, db_, i, host));
     db_servers_.back()->set_breaks(chance(300) ? random.below(300) : 0);
@@ -189,9 +94,9 @@ void World::make_servers() {
 
 void World::make_workers() {
   for (std::uint32_t i = 0; i < worker_count_; ++i) {
-    workers_.push_back(std::make_unique<SimWorker>(*this, i));
+    workers_.push_back(std::make_unique<SimWorker>(network_, weir_, shared_, i, limits_));
   }
-  for (const auto& worker : workers_) worker->listen(snapshot_, network_.random());
+  changes_.serve(workers_, shared_, checks_);
 }
 
 HostId World::add_client_host(std::string name) {
@@ -208,6 +113,7 @@ void World::plan_clients() {
   plan_http_clients(span);
   plan_mux_clients(span);
   plan_tcp_clients(span);
+  if (chance(700)) changes_.plan(static_cast<int>(random.below(20)), span);
   if (chance(800)) faults_->plan(static_cast<int>(random.below(20)), network_.now() + span);
 }
 
@@ -215,9 +121,9 @@ void World::plan_http_clients(Duration span) {
   const std::size_t count = 10 + network_.random().below(60);
   for (std::size_t i = 0; i < count; ++i) {
     const HostId host = add_client_host(fmt::format("c{}", i));
-    network_.after(up_to(span), [this, host] {
-      http_clients_.push_back(
-          std::make_unique<HttpClient>(network_, ledger_, host, weir_, kHttpPort));
+    const std::uint16_t port = chance(200) ? kExtraPort : kHttpPort;
+    network_.after(up_to(span), [this, host, port] {
+      http_clients_.push_back(std::make_unique<HttpClient>(network_, ledger_, host, weir_, port));
       http_clients_.back()->start();
     });
   }
@@ -251,25 +157,27 @@ void World::step() {
   TimePoint time = network_.next_event();
   for (const auto& worker : workers_) {
     if (worker->proxy == nullptr) continue;
-    time = std::min(time, std::max(worker->reactor->due(), worker->free_at));
+    time = std::min(time, worker->due());
   }
   if (time == kNever) return fail("nothing will ever happen any more");
   if (time > network_.now()) network_.advance(time);
   std::vector<SimWorker*> due;
   for (const auto& worker : workers_) {
     if (worker->proxy == nullptr) continue;
-    const bool is_due = std::max(worker->reactor->due(), worker->free_at) <= network_.now();
+    const bool is_due = worker->due() <= network_.now();
     if (is_due) due.push_back(worker.get());
   }
   const bool has_event = network_.next_event() <= network_.now();
   const auto choices = static_cast<std::uint32_t>(due.size() + (has_event ? 1 : 0));
   const std::uint32_t chosen = network_.random().below(choices);
-  if (chosen < due.size()) {
+  const SimWorker* turned = chosen < due.size() ? due[chosen] : nullptr;
+  if (turned != nullptr) {
     turn(*due[chosen]);
   } else {
     network_.run_event();
   }
-  check();
+  checks_.check(turned);
+  changes_.settle();
 }
 
 void World::turn(SimWorker& worker) {
@@ -288,45 +196,10 @@ void World::read_access_log(SimWorker& worker) {
     network_.trace().line(network_.now(), "weir logs {} {} {} {} after {} attempts, last {}",
                           record.method, record.target, record.status,
                           row_of(record.reason.kind).word, record.attempts, record.server);
-    worker.access_log.pop();
-  }
-}
-
-void World::check() {
-  // A connection carries one exchange or tunnel at a time, but for the multiplexed ones, whose
-  // streams have a socket of their own that is never connected.
-  std::size_t carried = 0;
-  for (const auto& worker : workers_) {
-    if (worker->proxy == nullptr) continue;
-    carried += worker->proxy->connections_open() + worker->reactor->unconnected_sockets();
-  }
-  const std::size_t leases = count_leases();
-  if (leases > carried) {
-    fail(fmt::format("{} leases for {} exchanges and tunnels", leases, carried));
-  }
-  if (steps_ % 64 == 0) check_pools();
-}
-
-std::size_t World::count_leases() const noexcept {
-  std::size_t leases = 0;
-  for (const auto& backend : snapshot_->backends) {
-    for (std::size_t i = 0; i < backend->size(); ++i) {
-      leases += backend->server(balance::to_server(i)).leases();
+    if (record.kind == stats::AccessKind::tcp) {
+      tunnels_.note_reason(record.client_address, record.reason.kind);
     }
-  }
-  return leases;
-}
-
-// Connections are in use or at rest, and only so many rest.
-void World::check_pools() {
-  const std::size_t idle_max = (idle_max_ + worker_count_ - 1) / worker_count_ * worker_count_;
-  const backend::Backend& web = *snapshot_->backends[0];
-  for (std::size_t i = 0; i < web_servers_.size(); ++i) {
-    const std::size_t open = network_.open_ends(weir_, web_servers_[i]->host());
-    const std::size_t leases = web.server(balance::to_server(i)).leases();
-    if (open <= leases + idle_max) continue;
-    fail(fmt::format("{} connections to w{} with {} leases and room for {} at rest", open, i,
-                     leases, idle_max));
+    worker.access_log.pop();
   }
 }
 
@@ -353,19 +226,36 @@ std::string World::run(std::uint64_t steps_max) {
   run_while(&World::is_busy, network_.now() + (stops_early ? up_to(10s) : kBusyMax));
   if (is_busy() && !stops_early) fail("clients still wait for something");
   if (!may_go_on()) return ledger_.violation();
+  if (!stops_early) come_to_rest();
+  if (!may_go_on()) return ledger_.violation();
   stop();
   run_while(&World::is_busy, network_.now() + kBusyMax);
   if (is_busy()) fail("clients still wait for something that is gone");
   if (!may_go_on()) return ledger_.violation();
-  if (const std::size_t leases = count_leases(); leases != 0) {
-    fail(fmt::format("{} leases of servers are left", leases));
-  }
+  checks_.check_end(changes_.snapshot());
   if (ledger_.open_requests() != 0) fail("requests are left without an end");
   return ledger_.violation();
 }
 
-// As the process does on SIGTERM: a drain, and after a while the end of what is left.
+// Nobody uses Weir any more, and it is told once more what it knows.
+void World::come_to_rest() {
+  changes_.close();
+  run_while(&World::is_changing, network_.now() + kChangeMax);
+  run_while(&World::has_connections, network_.now() + kRestMax);
+  if (!may_go_on()) return;
+  if (has_connections()) return fail("connections are left that nobody uses");
+  changes_.reload();
+  run_while(&World::is_changing, network_.now() + kChangeMax);
+  if (may_go_on()) checks_.check_at_rest(changes_.snapshot());
+}
+
+// As the process does on SIGTERM: once a change under way is in force, a drain, and after a while
+// the end of what is left.
 void World::stop() {
+  changes_.close();
+  run_while(&World::is_changing, network_.now() + kChangeMax);
+  if (!may_go_on()) return;
+  if (is_changing()) return fail("a change does not come to its end");
   network_.trace().line(network_.now(), "weir drains");
   ledger_.begin_stopping();
   for (const auto& worker : workers_) {

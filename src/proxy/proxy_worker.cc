@@ -59,6 +59,8 @@ class ProxyWorker::PassedConnection final : public Message {
     stats::ListenerCells& cells = listener_->stats->of(here);
     cells.connections_closed.add();
     cells.connections_refused.add();
+    Reactor& reactor = to_->worker_.reactor();
+    reactor.close(reactor.adopt(std::move(fd_)));
   }
 
  private:
