@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <map>
+#include <poll.h>
 
 #include "app/compile.h"
 #include "app/explain.h"
@@ -19,6 +19,8 @@ using config::quote;
 using proxy::BackendIndex;
 
 constexpr std::size_t kChangesShown = 100;
+// More than workers need to accept who has connected to an address that goes.
+constexpr auto kClosedWithin = std::chrono::seconds(2);
 
 std::unexpected<Refusal> refuse(std::uint16_t status, std::string reason, std::string message) {
   return std::unexpected(Refusal{status, std::move(reason), std::move(message)});
@@ -201,7 +203,7 @@ LiveConfiguration::open_addresses(const Settings& next, proxy::Snapshot& snapsho
       taken.id = known->second->id;
       taken.address = known->second->address;
     } else {
-      auto sockets = net::open_listening_sockets(address, registry_.workers());
+      auto sockets = open_sockets(address);
       if (!sockets) return std::unexpected("listener " + name + ": " + sockets.error());
       taken.id = proxy::SocketsId(next_sockets_++);
       taken.address = sockets->address;
@@ -210,6 +212,29 @@ LiveConfiguration::open_addresses(const Settings& next, proxy::Snapshot& snapsho
     snapshot.listeners[i].sockets = taken.id;
   }
   return addresses;
+}
+
+std::expected<net::ListeningSockets, std::string> LiveConfiguration::open_sockets(
+    const net::Address& address) {
+  constexpr int kPauseMs = 10;
+  for (;;) {
+    auto sockets = net::open_listening_sockets(address, registry_.workers());
+    if (sockets) return sockets;
+    const auto closing = closing_.find(address.to_string());
+    if (closing == closing_.end() || std::chrono::steady_clock::now() > closing->second) {
+      return sockets;
+    }
+    ::poll(nullptr, 0, kPauseMs);
+  }
+}
+
+void LiveConfiguration::note_closing(const std::vector<OpenAddress>& kept) {
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(closing_, [now](const auto& closing) { return closing.second < now; });
+  for (const OpenAddress& address : addresses_) {
+    if (std::ranges::find(kept, address.id, &OpenAddress::id) != kept.end()) continue;
+    closing_[address.address.to_string()] = now + kClosedWithin;
+  }
 }
 
 LiveConfiguration::Change LiveConfiguration::apply(Settings next) {
@@ -231,6 +256,7 @@ void LiveConfiguration::publish(std::shared_ptr<const proxy::Snapshot> snapshot,
   Installation installation(snapshot, addresses);
   const Duration pause = run_on_every_worker(workers_, installation);
   for (OpenAddress& address : addresses) address.not_taken.clear();
+  note_closing(addresses);
   addresses_ = std::move(addresses);
   const std::lock_guard lock(mutex_);
   std::erase_if(live_, [](const auto& old) { return old.expired(); });

@@ -4,6 +4,8 @@
 // when the call returns. Any thread but a worker's or the control thread, for a call may take its
 // time.
 
+#include <chrono>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -69,6 +71,8 @@ class LiveConfiguration final : public admin::Operations {
   Change apply(Settings next);
   std::expected<std::vector<OpenAddress>, std::string> open_addresses(const Settings& next,
                                                                       proxy::Snapshot& snapshot);
+  std::expected<net::ListeningSockets, std::string> open_sockets(const net::Address& address);
+  void note_closing(const std::vector<OpenAddress>& kept);
   std::expected<void, std::string> open_logs(const Settings& next, proxy::Snapshot& snapshot);
   void publish(std::shared_ptr<const proxy::Snapshot> snapshot, std::vector<OpenAddress> addresses);
   void publish_candidates(proxy::BackendIndex place);
@@ -87,6 +91,8 @@ class LiveConfiguration final : public admin::Operations {
   bool closed_ = false;
   Settings settings_;
   std::vector<OpenAddress> addresses_;  // by listener
+  // Addresses that changes gave up, and when the workers have closed their sockets at the latest.
+  std::map<std::string, std::chrono::steady_clock::time_point> closing_;
   std::uint32_t next_sockets_ = 1;
   std::set<std::string> added_;  // BACKEND/SERVER that the file does not have
 

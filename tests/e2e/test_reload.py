@@ -283,6 +283,17 @@ def test_a_listener_may_change_its_name_and_protocol_on_its_address(start, serve
     assert list(listeners(weir)) == ["plain"]
 
 
+def test_a_listener_may_return_at_once(start, server):
+    with_it = config(listener(), listener("more", address=f"127.0.0.1:{free_port()}"),
+                     backends=[backend(server)], workers=2)
+    without_it = config(listener(), backends=[backend(server)], workers=2)
+    weir = start(with_it)
+    for _ in range(10):
+        weir.reload(without_it)
+        weir.reload(with_it)
+        assert get(weir, name="more").status == 200
+
+
 def test_idle_connections_of_a_removed_listener_are_closed(start, server):
     weir = start(config(listener(), listener("more"), backends=[backend(server)]))
     with Client(weir.address("more")) as client, Client(weir.address("web")) as other:
