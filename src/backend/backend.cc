@@ -39,7 +39,8 @@ std::shared_ptr<const Candidates> Backend::make_candidates() const {
     const Server& server = *servers_[i];
     made->specs.push_back(
         {.weight = server.weight_after(settings.weight), .role = role_of(balance::to_server(i))});
-    if (server.admin_state() == AdminState::ready) usable.insert(balance::to_server(i));
+    made->states.push_back(server.admin_state());
+    if (made->states.back() == AdminState::ready) usable.insert(balance::to_server(i));
   }
   for (const auto role : {balance::ServerRole::primary, balance::ServerRole::backup}) {
     if (role == balance::ServerRole::backup && !has_backups_) continue;

@@ -19,6 +19,7 @@ namespace weir::backend {
 // Who may get traffic at present. Immutable; replaced as a whole when a weight or state changes.
 struct Candidates {
   std::vector<balance::ServerSpec> specs;                       // weights in force
+  std::vector<AdminState> states;                               // by server
   std::array<std::unique_ptr<const balance::Table>, 2> tables;  // by role; without backups: null
 };
 

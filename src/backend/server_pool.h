@@ -82,7 +82,6 @@ class ServerPool : public LocalCounted {
   std::uint32_t exchanges_max_ = 0;  // of a connection; 0: no limit
   Duration idle_timeout_{};
   bool is_retired_ = false;
-  TimePoint left_out_until_{};
   IntrusiveList<LeaseUse> uses_;
   DrainLimit drain_limit_;
 };

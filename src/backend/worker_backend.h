@@ -1,15 +1,13 @@
 #pragma once
-// WorkerBackend: one worker's view of one generation of a backend: the picker's state, the servers
-// that refused it a moment ago or are full, and its pools. What is under way holds the generation
-// whose settings it began with; servers are picked from the newest one.
+// WorkerBackend: one worker's view of one generation of a backend: how it picks servers, and its
+// pools. What is under way holds the generation whose settings it began with; servers are picked
+// from the newest one.
 
-#include <array>
 #include <memory>
 #include <span>
-#include <utility>
 #include <vector>
 
-#include "backend/backend.h"
+#include "backend/server_choice.h"
 #include "backend/server_pool.h"
 #include "runtime/task.h"
 
@@ -48,6 +46,8 @@ class WorkerBackend : public LocalCounted, private Link {
   // A server that is in `tried` is not picked again. Backups have their turn when no primary can be
   // picked; those that refused a moment ago only when nobody else can.
   Picked pick(std::span<const LocalRef<ServerPool>> tried) noexcept;
+  // How it picks, to be asked.
+  const ServerChoice& choice() const noexcept { return choice_; }
   // Who waits while all servers are full; a newcomer must not overtake them.
   WorkerWaitQueue& wait_queue() noexcept { return *wait_queue_; }
   bool has_waiters() const noexcept {
@@ -75,30 +75,12 @@ class WorkerBackend : public LocalCounted, private Link {
   friend class IntrusiveList<WorkerBackend>;
   void take_over(WorkerBackend& predecessor) noexcept;
   void succeed(WorkerBackend& older) noexcept;
-  void start_picking(std::uint32_t workers);
   void on_release(balance::ServerIndex index) noexcept;
-  void leave_out(balance::ServerIndex index) noexcept;
-  void let_in_again() noexcept;
-  void look_at_full() noexcept;
-  balance::ServerIndex pick_candidate(balance::PickInput& input) noexcept;
-  balance::ServerIndex pick_by_role(const balance::PickInput& input) noexcept;
-  const balance::Table* table(balance::ServerRole role) const noexcept {
-    return candidates_->tables[std::to_underlying(role)].get();
-  }
-  balance::State& state(balance::ServerRole role) noexcept {
-    return *states_[std::to_underlying(role)];
-  }
 
   Worker& worker_;
   std::shared_ptr<Backend> backend_;
   stats::BackendCells& cells_;
-  std::shared_ptr<const Candidates> candidates_;
-  std::array<std::unique_ptr<balance::State>, 2> states_;  // by role
-  balance::ServerSet left_out_;
-  TimePoint next_let_in_ = kNever;  // kNever: left_out_ is empty
-  balance::ServerSet full_;         // when they were last looked at
-  bool some_full_ = false;
-  balance::ServerSet excluded_;  // of the pick under way
+  ServerChoice choice_;
   std::vector<LocalRef<ServerPool>> pools_;
   LocalRef<WorkerWaitQueue> wait_queue_;
   // Each older generation that somebody still holds points to the newest, and so keeps none of

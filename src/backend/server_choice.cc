@@ -1,0 +1,200 @@
+#include "backend/server_choice.h"
+
+#include <algorithm>
+
+namespace weir::backend {
+
+using balance::PickInput;
+using balance::ServerIndex;
+using balance::ServerRole;
+
+namespace {
+
+// Enough that two orders drawn by chance differ.
+constexpr std::size_t kPicksExplained = 64;
+
+}  // namespace
+
+ServerChoice::ServerChoice(const Backend& backend, balance::WorkerIndex worker,
+                           std::uint16_t workers)
+    : backend_(backend),
+      candidates_(backend.candidates()),
+      refused_at_(backend.size()),
+      left_out_(backend.size()),
+      full_(backend.size()),
+      excluded_(backend.size()) {
+  for (const auto role : {ServerRole::primary, ServerRole::backup}) {
+    if (table(role) == nullptr) continue;
+    states_[std::to_underlying(role)] = backend_.picker().start(*table(role), worker, workers);
+  }
+}
+
+ServerChoice::ServerChoice(const ServerChoice& other)
+    : backend_(other.backend_),
+      candidates_(other.candidates_),
+      refused_at_(other.refused_at_),
+      left_out_(other.left_out_),
+      next_let_in_(other.next_let_in_),
+      full_(other.full_),
+      some_full_(other.some_full_),
+      excluded_(other.excluded_) {
+  for (std::size_t role = 0; role < states_.size(); ++role) {
+    if (other.states_[role]) states_[role] = backend_.picker().copy(*other.states_[role]);
+  }
+}
+
+void ServerChoice::take_position_of(ServerChoice& predecessor) noexcept {
+  for (std::size_t role = 0; role < states_.size(); ++role) {
+    if (states_[role] && predecessor.states_[role]) states_[role].swap(predecessor.states_[role]);
+  }
+}
+
+std::shared_ptr<const Candidates> ServerChoice::adopt(
+    std::shared_ptr<const Candidates> candidates) noexcept {
+  candidates_.swap(candidates);
+  full_.clear();
+  some_full_ = false;
+  return candidates;
+}
+
+ServerIndex ServerChoice::pick(PickInput input, Slot slot) noexcept {
+  input.leases = backend_.lease_counters();
+  if (next_let_in_ <= input.now) let_in_again(input.now);
+  if (some_full_) look_at_full();
+  for (;;) {
+    const ServerIndex index = pick_candidate(input);
+    if (index == ServerIndex::none) return index;
+    Server& server = backend_.server(index);
+    if (slot == Slot::look) {
+      if (server.has_free_slot()) return index;
+    } else if (server.try_begin_lease()) {
+      const ServerRole role = backend_.role_of(index);
+      backend_.picker().on_lease(*table(role), state(role), index);
+      return index;
+    }
+    full_.insert(index);
+    some_full_ = true;
+  }
+}
+
+// Those that refused a moment ago are better than nobody; those that are full are no choice.
+ServerIndex ServerChoice::pick_candidate(PickInput& input) noexcept {
+  if (next_let_in_ != kNever) {
+    excluded_ = left_out_;
+    if (some_full_) excluded_.insert_all(full_);
+    input.excluded = &excluded_;
+    const ServerIndex index = pick_by_role(input);
+    if (index != ServerIndex::none) return index;
+  }
+  input.excluded = some_full_ ? &full_ : nullptr;
+  return pick_by_role(input);
+}
+
+ServerIndex ServerChoice::pick_by_role(const PickInput& input) noexcept {
+  using enum ServerRole;
+  const balance::Picker& picker = backend_.picker();
+  const ServerIndex index = picker.pick(*table(primary), state(primary), input);
+  if (index != ServerIndex::none || table(backup) == nullptr) return index;
+  return picker.pick(*table(backup), state(backup), input);
+}
+
+void ServerChoice::on_release(ServerIndex server) noexcept {
+  const ServerRole role = backend_.role_of(server);
+  backend_.picker().on_release(*table(role), state(role), server);
+}
+
+void ServerChoice::leave_out(ServerIndex server, TimePoint refused_at) noexcept {
+  if (backend_.settings().refused_pause == Duration::zero()) return;
+  refused_at_[balance::to_number(server)] = refused_at;
+  left_out_.insert(server);
+  next_let_in_ = std::min(next_let_in_, let_in_at(server));
+}
+
+TimePoint ServerChoice::let_in_at(ServerIndex server) const noexcept {
+  return refused_at(server) + backend_.settings().refused_pause;
+}
+
+void ServerChoice::let_in_again(TimePoint now) noexcept {
+  next_let_in_ = kNever;
+  for (std::size_t i = 0; i < refused_at_.size(); ++i) {
+    const ServerIndex index = balance::to_server(i);
+    if (!left_out_.contains(index)) continue;
+    if (let_in_at(index) <= now) {
+      left_out_.erase(index);
+    } else {
+      next_let_in_ = std::min(next_let_in_, let_in_at(index));
+    }
+  }
+}
+
+void ServerChoice::look_at_full() noexcept {
+  some_full_ = false;
+  for (std::size_t i = 0; i < refused_at_.size(); ++i) {
+    const ServerIndex index = balance::to_server(i);
+    if (!full_.contains(index)) continue;
+    if (backend_.server(index).has_free_slot()) {
+      full_.erase(index);
+    } else {
+      some_full_ = true;
+    }
+  }
+}
+
+// What an operator has said comes first, what passes by itself last.
+ServerVerdict ServerChoice::judge(ServerIndex server, ServerIndex picked) const noexcept {
+  const std::size_t number = balance::to_number(server);
+  if (server == picked) return ServerVerdict::picked;
+  switch (candidates_->states[number]) {
+    case AdminState::draining:
+      return ServerVerdict::draining;
+    case AdminState::disabled:
+      return ServerVerdict::disabled;
+    case AdminState::ready:
+      break;
+  }
+  if (candidates_->specs[number].weight == 0) return ServerVerdict::weight_zero;
+  const bool is_primary_picked =
+      picked != ServerIndex::none && backend_.role_of(picked) == ServerRole::primary;
+  if (is_primary_picked && backend_.role_of(server) == ServerRole::backup) {
+    return ServerVerdict::backup;
+  }
+  if (full_.contains(server) || !backend_.server(server).has_free_slot()) {
+    return ServerVerdict::full;
+  }
+  return left_out_.contains(server) ? ServerVerdict::refused_a_moment_ago : ServerVerdict::usable;
+}
+
+ExplainedPick ServerChoice::explain(Random random, TimePoint now) const {
+  ServerChoice copy(*this);
+  balance::PickRecorder recorder(backend_.size());
+  ExplainedPick explained;
+  explained.picked =
+      copy.pick({.random = Random(random).next(), .now = now, .recorder = &recorder}, Slot::look);
+  for (std::size_t i = 0; i < backend_.size(); ++i) {
+    const ServerIndex server = balance::to_server(i);
+    explained.servers.push_back({server, copy.judge(server, explained.picked)});
+  }
+  for (const balance::ConsideredServer& considered : recorder.considered()) {
+    ServerVerdict& verdict = explained.servers[balance::to_number(considered.server)].verdict;
+    const bool is_behind = considered.verdict == balance::PickVerdict::behind;
+    if (is_behind && verdict == ServerVerdict::usable) verdict = ServerVerdict::behind;
+  }
+  if (explained.picked == ServerIndex::none) {
+    explained.is_full = copy.are_some_full();
+    return explained;
+  }
+  explained.order = pick_some(random, now);
+  explained.is_drawn = explained.order != pick_some(Random(~random.next()), now);
+  return explained;
+}
+
+std::vector<ServerIndex> ServerChoice::pick_some(Random random, TimePoint now) const {
+  ServerChoice copy(*this);
+  std::vector<ServerIndex> picks;
+  for (std::size_t i = 0; i < kPicksExplained; ++i) {
+    picks.push_back(copy.pick({.random = random.next(), .now = now}, Slot::look));
+  }
+  return picks;
+}
+
+}  // namespace weir::backend

@@ -1,0 +1,104 @@
+#pragma once
+// ServerChoice: how one worker picks among the servers of one generation of a backend: the picker's
+// state, which servers refused a connection a moment ago, which are full. A copy answers what would
+// be picked, and why, without moving anything. One thread at a time.
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "backend/backend.h"
+#include "base/random.h"
+
+namespace weir::backend {
+
+enum class ServerVerdict : std::uint8_t {
+  picked,
+  usable,  // might have been picked as well
+  behind,  // usable, but by the algorithm's measure another one is better
+  backup,  // usable, but so is a primary
+  refused_a_moment_ago,
+  full,  // at its maxconn
+  weight_zero,
+  draining,
+  disabled,
+};
+
+struct JudgedServer {
+  balance::ServerIndex server;
+  ServerVerdict verdict;
+};
+
+// What a pick would give at present.
+struct ExplainedPick {
+  balance::ServerIndex picked = balance::ServerIndex::none;
+  bool is_full = false;               // nobody was picked, because all that could be are full
+  std::vector<JudgedServer> servers;  // all, in the order of the configuration
+  // The server picked and those of the picks after it, were each attempt over before the next one.
+  std::vector<balance::ServerIndex> order;
+  bool is_drawn = false;  // by chance: asked again, it may be another one
+};
+
+class ServerChoice {
+ public:
+  // That of a worker which has just started. The backend must outlive it. May allocate.
+  ServerChoice(const Backend& backend, balance::WorkerIndex worker, std::uint16_t workers);
+  // Moves on its own. May allocate.
+  explicit ServerChoice(const ServerChoice& other);
+  ServerChoice& operator=(const ServerChoice&) = delete;
+
+  // Goes on from where the choice of the same servers by the same algorithm stands, which is not
+  // used any more.
+  void take_position_of(ServerChoice& predecessor) noexcept;
+  // Weights or states of servers have changed. Gives back what was in force.
+  std::shared_ptr<const Candidates> adopt(std::shared_ptr<const Candidates> candidates) noexcept;
+
+  enum class Slot : std::uint8_t { take, look };
+  // The server of the next attempt, with one of its slots if it is to be taken; none: nobody can be
+  // used, or all that could are full. Neither `excluded` nor `leases` of the input are looked at.
+  balance::ServerIndex pick(balance::PickInput input, Slot slot) noexcept;
+  // Of the last pick: servers were left out because they were full.
+  bool are_some_full() const noexcept { return some_full_; }
+  // A slot that a pick took was given back.
+  void on_release(balance::ServerIndex server) noexcept;
+
+  // The server refused a connection then: for a while it is picked only if nobody else can be.
+  void leave_out(balance::ServerIndex server, TimePoint refused_at) noexcept;
+  // 0 if it never did.
+  TimePoint refused_at(balance::ServerIndex server) const noexcept {
+    return refused_at_[balance::to_number(server)];
+  }
+
+  // What there is to say of a server once this one, or nobody, was picked.
+  ServerVerdict judge(balance::ServerIndex server, balance::ServerIndex picked) const noexcept;
+  // What a pick gives now that takes its chances from `random`. Moves nothing; allocates.
+  ExplainedPick explain(Random random, TimePoint now) const;
+
+ private:
+  TimePoint let_in_at(balance::ServerIndex server) const noexcept;
+  void let_in_again(TimePoint now) noexcept;
+  void look_at_full() noexcept;
+  balance::ServerIndex pick_candidate(balance::PickInput& input) noexcept;
+  balance::ServerIndex pick_by_role(const balance::PickInput& input) noexcept;
+  std::vector<balance::ServerIndex> pick_some(Random random, TimePoint now) const;
+  const balance::Table* table(balance::ServerRole role) const noexcept {
+    return candidates_->tables[std::to_underlying(role)].get();
+  }
+  balance::State& state(balance::ServerRole role) noexcept {
+    return *states_[std::to_underlying(role)];
+  }
+
+  const Backend& backend_;
+  std::shared_ptr<const Candidates> candidates_;
+  std::array<std::unique_ptr<balance::State>, 2> states_;  // by role
+  std::vector<TimePoint> refused_at_;                      // by server
+  balance::ServerSet left_out_;
+  TimePoint next_let_in_ = kNever;  // kNever: left_out_ is empty
+  balance::ServerSet full_;         // when they were last looked at
+  bool some_full_ = false;
+  balance::ServerSet excluded_;  // of the pick under way
+};
+
+}  // namespace weir::backend
