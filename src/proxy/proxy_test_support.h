@@ -27,6 +27,7 @@ struct Logged {
   std::string server;
   std::uint64_t bytes_received;
   std::uint64_t bytes_sent;
+  std::string sentence;
 };
 
 class ProxyFixture : public testing::Test {
@@ -131,7 +132,8 @@ class ProxyFixture : public testing::Test {
     for (auto bytes = log_.front(); !bytes.empty(); bytes = log_.front()) {
       const stats::AccessRecord record = stats::decode(bytes.subspan(sizeof(std::uint32_t)));
       lines.push_back({record.status, record.attempts, record.reason, std::string(record.target),
-                       std::string(record.server), record.bytes_received, record.bytes_sent});
+                       std::string(record.server), record.bytes_received, record.bytes_sent,
+                       std::string(record.sentence)});
       log_.pop();
     }
     return lines;

@@ -36,8 +36,14 @@ struct Fixed {
   std::array<std::uint16_t, kTexts.size()> lengths;
 };
 static_assert(std::is_trivially_copyable_v<Fixed>);
-static_assert(sizeof(Fixed) + kAccessTargetBytesMax + (kTexts.size() - 1) * kAccessTextBytesMax <=
+static_assert(sizeof(Fixed) + kAccessTargetBytesMax + kAccessSentenceBytesMax +
+                  (kTexts.size() - 2) * kAccessTextBytesMax <=
               kAccessRecordBytesMax);
+
+std::size_t bytes_max_of(std::string_view AccessRecord::* text) noexcept {
+  if (text == &AccessRecord::target) return kAccessTargetBytesMax;
+  return text == &AccessRecord::sentence ? kAccessSentenceBytesMax : kAccessTextBytesMax;
+}
 
 std::string_view sentence_of(const AccessRecord& record) noexcept {
   return record.sentence.empty() ? row_of(record.reason.kind).sentence : record.sentence;
@@ -216,9 +222,7 @@ std::size_t encode(const AccessRecord& record, std::span<char> out) noexcept {
               .lengths = {}};
   std::size_t size = sizeof fixed;
   for (std::size_t i = 0; i < kTexts.size(); ++i) {
-    const bool is_target = kTexts[i] == &AccessRecord::target;
-    const std::string_view text =
-        (record.*kTexts[i]).substr(0, is_target ? kAccessTargetBytesMax : kAccessTextBytesMax);
+    const std::string_view text = (record.*kTexts[i]).substr(0, bytes_max_of(kTexts[i]));
     fixed.lengths[i] = static_cast<std::uint16_t>(text.size());
     std::ranges::copy(text, out.begin() + static_cast<std::ptrdiff_t>(size));
     size += text.size();

@@ -48,11 +48,12 @@ struct AccessRecord {
 };
 
 inline constexpr std::size_t kAccessTargetBytesMax = 2048;
+inline constexpr std::size_t kAccessSentenceBytesMax = 512;
 inline constexpr std::size_t kAccessTextBytesMax = 256;  // of every other text
 
 // Room in which any record fits once its texts are cut to these lengths.
 inline constexpr std::size_t kAccessRecordBytesMax =
-    128 + kAccessTargetBytesMax + 10 * kAccessTextBytesMax;
+    128 + kAccessTargetBytesMax + kAccessSentenceBytesMax + 9 * kAccessTextBytesMax;
 
 // Worker: writes the record into at least kAccessRecordBytesMax bytes, cutting texts that are too
 // long, and returns how many it used.

@@ -193,10 +193,10 @@ TEST_F(AccessLog, DecodingGivesWhatWasEncoded) {
 TEST_F(AccessLog, CutsTextsThatAreTooLong) {
   const std::string text(100'000, 'x');
   AccessRecord record = example();
-  for (auto member :
-       {&AccessRecord::listener, &AccessRecord::client_address, &AccessRecord::method,
-        &AccessRecord::target, &AccessRecord::protocol, &AccessRecord::host, &AccessRecord::referer,
-        &AccessRecord::user_agent, &AccessRecord::backend, &AccessRecord::server}) {
+  for (auto member : {&AccessRecord::listener, &AccessRecord::client_address, &AccessRecord::method,
+                      &AccessRecord::target, &AccessRecord::protocol, &AccessRecord::host,
+                      &AccessRecord::referer, &AccessRecord::user_agent, &AccessRecord::backend,
+                      &AccessRecord::server, &AccessRecord::sentence}) {
     record.*member = text;
   }
   const std::vector<char> bytes = encoded(record);
@@ -205,6 +205,7 @@ TEST_F(AccessLog, CutsTextsThatAreTooLong) {
   EXPECT_EQ(decoded.target, text.substr(0, 2048));
   EXPECT_EQ(decoded.user_agent, text.substr(0, 256));
   EXPECT_EQ(decoded.server, text.substr(0, 256));
+  EXPECT_EQ(decoded.sentence, text.substr(0, 512));
   EXPECT_EQ(decoded.status, 200);
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from process import run
 from servers import Client, RefusingServer, get
-from weir import backend, config, listener, simple, tcp_listener
+from weir import BINARY, backend, config, listener, simple, tcp_listener
 
 
 def test_json_has_what_is_needed_to_find_a_slow_request(start, serve):
@@ -60,12 +60,55 @@ def test_a_failure_has_its_reason_and_a_sentence_in_both_formats(start, ends):
         assert get(weir, name=name).status == 502
     record = weir.access_log()[0]
     assert (record["attempts"], record["reason"]) == (3, "connect_refused")
-    assert record["sentence"] == "The server refused the connection."
+    sentence = re.compile(r"The server refused the connection\. "
+                          r"Tried (s\d \(connect_refused after \d+\.\d ms\)(, |\.)){3}")
+    assert sentence.fullmatch(record["sentence"]), record["sentence"]
     assert record["errno"] == 111
     assert record["header_time"] is None
     line = weir.log_lines(file="combined.log")[0]
     assert " attempts=3 " in line
-    assert line.endswith('errno=111 reason=connect_refused "The server refused the connection."')
+    assert " errno=111 reason=connect_refused " in line
+    assert sentence.fullmatch(line.split('"')[-2]), line
+
+
+def test_the_sentence_names_the_servers_tried_and_what_each_did(start, script, ends):
+    asked = threading.Event()
+
+    def be_silent(connection):
+        connection.read_request()
+        asked.wait(20)
+    weir = start(config(listener(), backends=[backend(
+        ends(RefusingServer()), script(be_silent), timeouts={"response_head": "200ms"},
+        retry={"attempts": 2})]))
+    response = get(weir)
+    asked.set()
+    assert response.status == 504
+    sentence = weir.access_log()[0]["sentence"]
+    general, tried = sentence.split(" Tried ")
+    assert re.fullmatch(r"s1 \(connect_refused after \d+\.\d ms\), s2 \(response_head_timeout after 2\d\d\.\d ms\)\.",
+                        tried), sentence
+    assert general in response.body.decode()
+    assert "s1" not in response.body.decode()
+
+
+def test_the_sentence_of_a_tunnel_names_the_servers_too(start, ends):
+    weir = start(config(tcp_listener(), backends=[
+        backend(*(ends(RefusingServer()) for _ in range(2)), name="web", retry={"attempts": 2})]))
+    with Client(weir.address("db")) as client:
+        with pytest.raises(ConnectionResetError):
+            client.read_to_end()
+    record = weir.access_log()[0]
+    assert re.fullmatch(r"The server refused the connection\. Tried s1 \(connect_refused after \d+\.\d ms\), "
+                        r"s2 \(connect_refused after \d+\.\d ms\)\.", record["sentence"]), record["sentence"]
+
+
+def test_the_sentence_says_why_no_server_could_be_tried(start, server):
+    weir = start(config(listener(), backends=[backend(server, server, weights=[0, 1])]))
+    done = run([BINARY, "ctl", "--admin", "%s:%d" % weir.admin_address, "server", "web/s2", "disable"])
+    assert done.returncode == 0, done.stderr
+    assert get(weir).status == 503
+    assert weir.access_log()[0]["sentence"] == (
+        "No server of the backend can be used at present. s1 has weight 0, s2 is disabled.")
 
 
 FORGERIES = [

@@ -77,7 +77,7 @@ def test_all_servers_refusing_is_a_502_with_the_reason(start, ends):
     record = weir.access_log()[0]
     assert (record["status"], record["attempts"]) == (502, 3)
     assert record["reason"] == "connect_refused"
-    assert record["sentence"] == "The server refused the connection."
+    assert record["sentence"].startswith("The server refused the connection. Tried s1 (connect_refused after ")
     weir.wait_for_metric(1, "weir_errors_total", side="server", reason="connect_refused")
 
 

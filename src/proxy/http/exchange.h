@@ -2,42 +2,13 @@
 // Exchange: one request with its response; it makes one or more attempts. Lives in the frame of the
 // task that serves it; what it refers to lives at least as long.
 
-#include <array>
-
 #include "base/arena.h"
 #include "net/http/http_stream.h"
+#include "proxy/attempt_log.h"
 #include "proxy/http/replay_body.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
-
-// The fate of one attempt. Always written: the log and an error's explanation come from it.
-struct AttemptRecord {
-  LocalRef<backend::ServerPool> server;
-  ErrorKind error = ErrorKind::none;
-  std::uint32_t start_us = 0;  // after the exchange began
-  std::uint32_t end_us = 0;
-};
-static_assert(sizeof(AttemptRecord) <= 24);
-
-class AttemptLog {
- public:
-  static constexpr std::size_t kAttemptsMax = backend::kAttemptsMax;
-
-  // No more than kAttemptsMax.
-  AttemptRecord& add() noexcept {
-    WEIR_ASSERT(count_ < kAttemptsMax);
-    return records_[count_++];
-  }
-  std::size_t size() const noexcept { return count_; }
-  std::span<const AttemptRecord> records() const noexcept WEIR_LIFETIMEBOUND {
-    return {records_.data(), count_};
-  }
-
- private:
-  std::array<AttemptRecord, kAttemptsMax> records_;
-  std::size_t count_ = 0;
-};
 
 // How far the last attempt came; what may be done after a failure depends on it.
 enum class Progress : std::uint8_t { connecting, sent, response_begun, answered };
@@ -54,13 +25,14 @@ struct Exchange {
   http::RequestHead request;
   http::ResponseHead response;
   LocalRef<backend::WorkerBackend> backend;  // once routed, until the response's body
+  TimePoint began;
   AttemptLog attempts;
   Progress progress = Progress::connecting;
   // close: no further request is wanted on the connection.
   http::Persistence persistence = http::Persistence::keep_alive;
   ReplayBody body;
-  Error error;  // why it failed; kind none: it did not
-  TimePoint began;
+  Error error;                // why it failed; kind none: it did not
+  std::string_view sentence;  // the same for the log, if more is known than the kind says
   Duration connect_time = stats::kNotReached;
   Duration header_time = stats::kNotReached;
   stats::Reused reused = stats::Reused::no;
@@ -69,11 +41,6 @@ struct Exchange {
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_sent = 0;
 };
-
-// The server of the last attempt, if there was one.
-inline const backend::ServerPool* last_server(const Exchange& x) noexcept {
-  return x.attempts.size() == 0 ? nullptr : x.attempts.records().back().server.get();
-}
 
 // Whether the request may be sent once more when nobody knows whether it was carried out.
 inline bool is_replayable(const Exchange& x) noexcept {

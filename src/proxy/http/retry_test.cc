@@ -54,7 +54,10 @@ TEST_F(RetryTest, AfterTheLastAttemptItsErrorIsTheAnswer) {
   for (int i = 0; i < 2; ++i) fail_one(server);
   ASSERT_TRUE(receives(client, "reason: server_closed\n"));
   EXPECT_TRUE(client.in.starts_with("HTTP/1.1 502 "));
-  EXPECT_EQ(last_logged().attempts, 2);
+  const test::Logged line = last_logged();
+  EXPECT_EQ(line.attempts, 2);
+  EXPECT_TRUE(line.sentence.contains(" Tried s (server_closed after ")) << line.sentence;
+  EXPECT_FALSE(client.in.contains("Tried"));  // that is not for clients
   EXPECT_EQ(server.accept_all(), 2u);
 }
 

@@ -2,6 +2,7 @@
 
 #include "backend/retry_plan.h"
 #include "net/pause.h"
+#include "proxy/failure_sentence.h"
 #include "proxy/http/exchange.h"
 #include "proxy/http/route_request.h"
 #include "proxy/http/upgrade.h"
@@ -41,11 +42,6 @@ Result<LocalRef<backend::WorkerBackend>> find_backend(Exchange& x) {
   return listener.backend_of(routing.route);
 }
 
-std::uint32_t us_since(TimePoint began, TimePoint now) noexcept {
-  return static_cast<std::uint32_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(now - began).count());
-}
-
 bool may_retry(const Exchange& x, Error error) noexcept {
   if (row_of(error.kind).retryable == Retryable::no) return false;
   switch (x.progress) {
@@ -82,19 +78,16 @@ Task<Result<void>> make_attempts(Exchange& x) {
     backend::ServerLease lease = std::move(picked.lease);
     x.backend->cells().attempts.add();
     if (x.attempts.size() != 0) x.backend->cells().retries.add();
-    AttemptRecord& record = x.attempts.add();
-    record.server = LocalRef<backend::ServerPool>(lease.pool());
-    record.start_us = us_since(x.began, worker.now());
+    x.attempts.begin(lease.pool(), worker.now());
     if (x.body.is_whole()) x.body.rewind();
     const auto result = co_await attempt(x, lease, plan.due_of_attempt_at(worker.now()));
-    record.end_us = us_since(x.began, worker.now());
+    x.attempts.end(result ? ErrorKind::none : result.error().kind, worker.now());
     if (result) co_return result;
     error = result.error();
-    record.error = error.kind;
     if (!may_retry(x, error)) break;
     lease.release();
     if (has_died_idle(x, error)) {
-      record.server->close_idle();
+      x.attempts.last_server()->close_idle();
       plan.forget_last();
     } else if (error.kind != ErrorKind::connect_refused) {
       const TimePoint next = worker.now() + plan.next_backoff(worker.random());
@@ -103,6 +96,18 @@ Task<Result<void>> make_attempts(Exchange& x) {
     }
   }
   co_return fail(error);
+}
+
+// Empty: no line is written, or there is no room.
+std::string_view sentence_for_log(Exchange& x) {
+  if (x.listener.access_log == nullptr) return {};
+  const std::span<char> room = x.arena.allocate_array<char>(stats::kAccessSentenceBytesMax);
+  if (room.empty()) return {};
+  return write_failure_sentence({.error = x.error,
+                                 .what = sentence_of(x.error),
+                                 .attempts = x.attempts,
+                                 .backend = x.backend.get()},
+                                room.first<stats::kAccessSentenceBytesMax>());
 }
 
 }  // namespace
@@ -115,8 +120,9 @@ Exchange::Exchange(ClientConnection& client_connection,
       listener_use(client_connection.listener->use()),
       listener(*listener_use->listener),
       arena(client_connection.worker.worker().buffers()),
-      body(client_connection.worker.worker().buffers(), client_stream),
-      began(client_connection.worker.worker().now()) {}
+      began(client_connection.worker.worker().now()),
+      attempts(began),
+      body(client_connection.worker.worker().buffers(), client_stream) {}
 
 Task<void> serve_exchange(Exchange& x) {
   const auto found = find_backend(x);
@@ -129,7 +135,8 @@ Task<void> serve_exchange(Exchange& x) {
     const auto result = co_await make_attempts(x);
     if (result) co_return;
     x.error = result.error();
-    const backend::ServerPool* server = last_server(x);
+    x.sentence = sentence_for_log(x);
+    const backend::ServerPool* server = x.attempts.last_server();
     auto& cells = server != nullptr ? server->backend_cells() : x.backend->cells();
     cells.errors.count(x.error.kind);
   } else {

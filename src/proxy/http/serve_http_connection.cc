@@ -35,7 +35,9 @@ void count_and_log(const Exchange& x) {
   record.status = x.status;
   record.attempts = static_cast<std::uint16_t>(x.attempts.size());
   record.reason = x.error;
-  if (x.error.kind != ErrorKind::none) record.sentence = sentence_of(x.error);
+  if (x.error.kind != ErrorKind::none) {
+    record.sentence = x.sentence.empty() ? sentence_of(x.error) : x.sentence;
+  }
   record.time = x.proxy.worker().reactor().wall_now();
   record.request_time = duration;
   record.connect_time = x.connect_time;
@@ -50,7 +52,7 @@ void count_and_log(const Exchange& x) {
   record.host = x.request.authority;
   record.referer = value_of(http::FieldId::referer);
   record.user_agent = value_of(http::FieldId::user_agent);
-  if (const backend::ServerPool* server = last_server(x)) {
+  if (const backend::ServerPool* server = x.attempts.last_server()) {
     record.backend = server->server().backend_name();
     record.server = server->server().name();
   } else if (x.backend) {

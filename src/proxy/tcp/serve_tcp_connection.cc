@@ -5,6 +5,7 @@
 #include "backend/retry_plan.h"
 #include "net/listening_socket.h"
 #include "net/tunnel.h"
+#include "proxy/failure_sentence.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
@@ -12,15 +13,16 @@ namespace {
 
 // What is known of a tunnel when it ends.
 struct TunnelRecord {
-  LocalRef<backend::ServerPool> server;  // of the last attempt
-  std::uint16_t attempts = 0;
+  explicit TunnelRecord(TimePoint began) noexcept : attempts(began) {}
+  AttemptLog attempts;
   Duration connect_time = stats::kNotReached;
   TimePoint connected_at{};
   net::TunnelOutcome outcome;
 };
 
-void count_and_log(ClientConnection& connection, const ListenerUse& use, std::string_view backend,
-                   const TunnelRecord& tunnel) {
+// backend: where a server was looked for; nullptr: one was found.
+void count_and_log(ClientConnection& connection, const ListenerUse& use,
+                   backend::WorkerBackend* backend, const TunnelRecord& tunnel) {
   ProxyWorker& proxy = connection.worker;
   const Listener& listener = *use.listener;
   stats::ListenerCells& cells = use.cells;
@@ -28,15 +30,16 @@ void count_and_log(ClientConnection& connection, const ListenerUse& use, std::st
   cells.bytes_received.add(tunnel.outcome.bytes_from_client);
   cells.bytes_sent.add(tunnel.outcome.bytes_from_server);
   cells.request_duration.record(duration);
-  if (tunnel.outcome.error.kind != ErrorKind::none)
-    proxy.cells().errors.count(tunnel.outcome.error);
+  const Error error = tunnel.outcome.error;
+  if (error.kind != ErrorKind::none) proxy.cells().errors.count(error);
   if (listener.access_log == nullptr) return;
 
   std::array<char, INET6_ADDRSTRLEN> address;
+  std::array<char, stats::kAccessSentenceBytesMax> sentence;
   stats::AccessRecord record;
   record.kind = stats::AccessKind::tcp;
-  record.attempts = tunnel.attempts;
-  record.reason = tunnel.outcome.error;
+  record.attempts = static_cast<std::uint16_t>(tunnel.attempts.size());
+  record.reason = error;
   record.time = proxy.worker().reactor().wall_now();
   record.request_time = duration;
   record.connect_time = tunnel.connect_time;
@@ -47,8 +50,19 @@ void count_and_log(ClientConnection& connection, const ListenerUse& use, std::st
   record.bytes_sent = tunnel.outcome.bytes_from_server;
   record.listener = listener.name;
   record.client_address = connection.peer.format_ip(address);
-  record.backend = backend;
-  if (tunnel.server) record.server = tunnel.server->server().name();
+  if (const backend::ServerPool* server = tunnel.attempts.last_server()) {
+    record.backend = server->server().backend_name();
+    record.server = server->server().name();
+  } else {
+    record.backend = backend->backend().name();
+  }
+  if (error.kind != ErrorKind::none) {
+    record.sentence = write_failure_sentence({.error = error,
+                                              .what = row_of(error.kind).sentence,
+                                              .attempts = tunnel.attempts,
+                                              .backend = backend},
+                                             sentence);
+  }
   proxy.log_access(listener, record);
 }
 
@@ -81,14 +95,15 @@ Task<Result<backend::ServerLease>> connect_some_server(ClientConnection& connect
     if (!picked.lease) break;
     backend::ServerLease lease = std::move(picked.lease);
     const backend::LeaseUse use_of_lease(lease, connection.server_side);
-    if (record.attempts++ != 0) backend.cells().retries.add();
+    if (record.attempts.size() != 0) backend.cells().retries.add();
     backend.cells().attempts.add();
     lease.cells().attempts.add();
-    record.server = LocalRef<backend::ServerPool>(lease.pool());
     const TimePoint started = worker.now();
+    record.attempts.begin(lease.pool(), started);
     const auto connected = co_await connect_server(connection, backend, lease, server,
                                                    plan.due_of_attempt_at(started));
     record.connected_at = worker.now();
+    record.attempts.end(connected ? ErrorKind::none : connected.error().kind, worker.now());
     if (connected) {
       record.connect_time = worker.now() - started;
       co_return lease;
@@ -103,7 +118,7 @@ Task<Result<backend::ServerLease>> connect_some_server(ClientConnection& connect
 Task<void> serve_tunnel(ClientConnection& connection) {
   const LocalRef<ListenerUse> use = connection.listener->use();
   LocalRef<backend::WorkerBackend> backend = connection.listener->backend_of(RouteIndex{0});
-  TunnelRecord record;
+  TunnelRecord record(connection.accepted_at);
   std::optional<net::SocketStream> server;
   backend->cells().requests.add();
   const auto lease = co_await connect_some_server(connection, *backend, server, record);
@@ -114,6 +129,7 @@ Task<void> serve_tunnel(ClientConnection& connection) {
     net::Tunnel tunnel(connection.worker.worker(), connection.stream, *server,
                        use->listener->timeouts.tunnel_idle);
     record.outcome = co_await tunnel.run();
+    record.attempts.end(record.outcome.error.kind, connection.worker.worker().now());
     lease->cells().bytes_sent.add(record.outcome.bytes_from_client);
     lease->cells().bytes_received.add(record.outcome.bytes_from_server);
   } else {
@@ -122,14 +138,12 @@ Task<void> serve_tunnel(ClientConnection& connection) {
   connection.server_side.let_go();
   // Whoever had nothing from a server must not take the end for an orderly one.
   if (record.outcome.error.kind != ErrorKind::none) {
-    auto& cells = record.server ? record.server->backend_cells() : backend->cells();
+    const backend::ServerPool* server_tried = record.attempts.last_server();
+    auto& cells = server_tried != nullptr ? server_tried->backend_cells() : backend->cells();
     cells.errors.count(record.outcome.error.kind);
     connection.stream.reset_on_close();
   }
-  count_and_log(connection, *use,
-                record.server ? record.server->server().backend_name()
-                              : std::string_view(backend->backend().name()),
-                record);
+  count_and_log(connection, *use, backend.get(), record);
 }
 
 }  // namespace

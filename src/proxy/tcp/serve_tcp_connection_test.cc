@@ -79,6 +79,9 @@ TEST_F(ServeTcpTest, WithoutAServerTheClientIsReset) {
   const test::Logged line = last_logged();
   EXPECT_EQ(line.attempts, 5);  // each is asked again
   EXPECT_EQ(line.reason.kind, ErrorKind::connect_refused);
+  EXPECT_TRUE(line.sentence.starts_with(
+      "The server refused the connection. Tried 1 (connect_refused after 0."))
+      << line.sentence;
 }
 
 TEST_F(ServeTcpTest, ConnectingTakesNoLongerThanTheDeadlineOfAllAttempts) {
