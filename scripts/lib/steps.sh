@@ -19,7 +19,7 @@ declare -A about=(
   [asan]="address, undefined and fuzzer build: unit tests, every fuzzer and its corpus"
   [tsan]="thread sanitizer build: unit tests of what threads share"
   [e2e]="end to end, conformance"
-  [handover]="reloads, closed listeners and killed servers under load"
+  [handover]="reloads and killed servers under load, connections over workers"
   [allocation]="no malloc per request, idle bytes per connection"
 )
 
