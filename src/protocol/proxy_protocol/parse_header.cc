@@ -75,16 +75,21 @@ ParseResult parse_v1(std::string_view bytes, Header& header) noexcept {
   return rule == Rule::none ? complete(end + 2) : failed(rule);
 }
 
+// Of a header with zeros in the place of its checksum (2.2.3).
+std::uint32_t compute_checksum(std::string_view header, std::string_view checksum) noexcept {
+  const auto at = static_cast<std::size_t>(checksum.data() - header.data());
+  const std::uint32_t before = crc32c(header.substr(0, at));
+  return crc32c(header.substr(at + checksum.size()), crc32c(kZeroChecksum, before));
+}
+
 Rule check_tlvs(std::string_view bytes, TlvList tlvs) noexcept {
   if (!tlvs.is_whole()) return Rule::tlv_truncated;
+  bool has_checksum = false;
   for (const Tlv& tlv : tlvs) {
     if (tlv.type == TlvType::crc32c) {
-      if (tlv.value.size() != kZeroChecksum.size()) return Rule::checksum_malformed;
-      const auto at = static_cast<std::size_t>(tlv.value.data() - bytes.data());
-      std::uint32_t crc = crc32c(bytes.substr(0, at));
-      crc = crc32c(kZeroChecksum, crc);
-      crc = crc32c(bytes.substr(at + kZeroChecksum.size()), crc);
-      if (crc != read_uint32(tlv.value)) return Rule::checksum_wrong;
+      if (has_checksum || tlv.value.size() != kZeroChecksum.size()) return Rule::checksum_malformed;
+      if (compute_checksum(bytes, tlv.value) != read_uint32(tlv.value)) return Rule::checksum_wrong;
+      has_checksum = true;
     }
     if (tlv.type == TlvType::unique_id && tlv.value.size() > kUniqueIdBytesMax) {
       return Rule::unique_id_too_long;

@@ -281,13 +281,26 @@ TEST(ProxyHeader, OfVersion2HasTheLimitThatTheCallerGives) {
       kHeaderBytesMax);
 }
 
+// Puts the checksum where `bytes` have zeros for it.
+void set_checksum(std::string& bytes, std::size_t at) {
+  const std::uint32_t crc = crc32c(bytes);
+  for (std::size_t i = 0; i < 4; ++i) bytes[at + i] = static_cast<char>(crc >> (24 - 8 * i));
+}
+
+TEST(ProxyHeader, HasOneChecksum) {
+  constexpr std::string_view kChecksum = "\x03\0\x04\0\0\0\0"sv;
+  std::string bytes = proxied(0x11, std::string(kIpv4).append(kChecksum).append(kChecksum));
+  const std::size_t first = kV2AddressesAt + kIpv4.size() + kTlvOverheadBytes;
+  set_checksum(bytes, first);
+  EXPECT_EQ(parse(bytes).rule, row_of(Rule::checksum_malformed).word);
+}
+
 TEST(ProxyHeader, ChecksumCoversAddressesAndValues) {
-  // The checksum between other values: what follows it counts as well.
+  // What follows the checksum counts as well.
   std::string bytes =
       proxied(0x11, std::string(kIpv4) + "\x02\0\x01h\x03\0\x04\0\0\0\0\x05\0\x02id"s);
-  const std::size_t at = bytes.find("\x03\0\x04"sv) + 3;
-  const std::uint32_t crc = crc32c(bytes);
-  for (int i = 0; i < 4; ++i) bytes[at + i] = static_cast<char>(crc >> (24 - 8 * i));
+  const std::size_t at = bytes.find("\x03\0\x04"sv) + kTlvOverheadBytes;
+  set_checksum(bytes, at);
   ASSERT_EQ(parse(bytes).status, ParseStatus::complete);
   for (std::size_t i = kV2AddressesAt; i < bytes.size(); ++i) {
     if (i >= at - kTlvOverheadBytes && i < at) continue;  // without it, nothing is checked

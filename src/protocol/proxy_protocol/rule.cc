@@ -46,7 +46,7 @@ constexpr std::array kRules = {
     RuleRow{tlv_truncated, "tlv_truncated",
             "A type-length-value does not end where the header does (PROXY protocol 2.2)."},
     RuleRow{checksum_malformed, "checksum_malformed",
-            "The checksum is not of 4 bytes (PROXY protocol 2.2.3)."},
+            "The checksum is not of 4 bytes, or is there twice (PROXY protocol 2.2.3)."},
     RuleRow{checksum_wrong, "checksum_wrong",
             "The checksum is not that of the header (PROXY protocol 2.2.3)."},
     RuleRow{unique_id_too_long, "unique_id_too_long",
