@@ -135,7 +135,7 @@ TEST(ForwardedReader, NothingOnTheLeftChangesWhatIsRight) {
   constexpr std::string_view kAdded = R"(for="[2001:db8::1]:80";host="a\",b", for=10.0.0.1)";
   constexpr std::string_view kAlphabet = "\"\\,;= ab\t";
   Random random(5);
-  for (int run = 0; run < 20'000; ++run) {
+  for (int run = 0; run < 3000; ++run) {
     std::string value;
     for (std::uint32_t size = random.below(12); size != 0; --size) {
       value.push_back(kAlphabet[random.below(static_cast<std::uint32_t>(kAlphabet.size()))]);
