@@ -98,7 +98,9 @@ Rule ChunkedDecoder::step_size(char c) noexcept {
 
 // White space may come before an extension (RFC 9112 7.1.1), but not instead of one.
 Rule ChunkedDecoder::step_extension(char c) noexcept {
-  if (++line_bytes_ > kChunkExtensionBytesMax) return Rule::chunk_extension_too_long;
+  if (++line_bytes_ > kChunkExtensionBytesMax || ++extension_bytes_ > kExtensionBytesMax) {
+    return Rule::chunk_extension_too_long;
+  }
   if (state_ == State::size_space) {
     if (is_white_space(c)) return Rule::none;
     return expect(c, ';', State::extension, Rule::chunk_size_invalid);

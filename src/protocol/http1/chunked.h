@@ -13,6 +13,7 @@
 namespace weir::http1 {
 
 inline constexpr std::uint32_t kChunkExtensionBytesMax = 1024;  // of one chunk
+inline constexpr std::uint32_t kExtensionBytesMax = 64 * 1024;  // of all chunks of a body
 inline constexpr std::uint32_t kTrailerBytesMax = 8 * 1024;     // of all trailer lines
 
 enum class ChunkedStatus : std::uint8_t {
@@ -62,7 +63,8 @@ class ChunkedDecoder {
   Rule expect(char c, char wanted, State next, Rule otherwise) noexcept;
 
   std::uint64_t remaining_ = 0;  // of the chunk's data; while its size is read, what that is so far
-  std::uint32_t line_bytes_ = 0;  // of this chunk's extensions, or of all trailer lines
+  std::uint32_t line_bytes_ = 0;       // of this chunk's extensions, or of all trailer lines
+  std::uint32_t extension_bytes_ = 0;  // of all chunks
   std::uint8_t digits_ = 0;
   State state_ = State::size;
   Rule broken_ = Rule::none;

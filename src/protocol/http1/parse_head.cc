@@ -167,7 +167,6 @@ constexpr Scope scope_of(FieldId id) noexcept {
     case FieldId::keep_alive:
     case FieldId::proxy_connection:
     case FieldId::te:
-    case FieldId::trailer:
     case FieldId::transfer_encoding:
     case FieldId::upgrade:
       return Scope::hop_by_hop;
@@ -178,6 +177,7 @@ constexpr Scope scope_of(FieldId id) noexcept {
     case FieldId::expect:
     case FieldId::forwarded:
     case FieldId::referer:
+    case FieldId::trailer:
     case FieldId::server:
     case FieldId::user_agent:
     case FieldId::x_forwarded_for:

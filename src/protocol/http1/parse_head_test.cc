@@ -150,7 +150,7 @@ TEST(Scope, IsHopByHopForConnectionAndWhatItNames) {
   for (const http::Field& field : head.fields) {
     if (field.scope == Scope::end_to_end) kept.insert(field.name);
   }
-  EXPECT_EQ(kept, (std::set<std::string_view>{"X-End", "Cookie"}));
+  EXPECT_EQ(kept, (std::set<std::string_view>{"X-End", "Trailer", "Cookie"}));
   EXPECT_EQ(head.authority, "h");
 }
 

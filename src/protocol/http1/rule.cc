@@ -95,7 +95,8 @@ constexpr std::array kRules = {
             "A chunk's extension has a control character, or its line ends without a carriage "
             "return (RFC 9112 7.1.1)."},
     RuleRow{chunk_extension_too_long, kRequestBody, kResponseBody, "chunk_extension_too_long",
-            "The extensions of one chunk are longer than 1 KiB (RFC 9112 7.1.1)."},
+            "The extensions of one chunk are longer than 1 KiB, or those of a body than 64 KiB "
+            "(RFC 9112 7.1.1)."},
     RuleRow{chunk_end_missing, kRequestBody, kResponseBody, "chunk_end_missing",
             "A chunk's data is longer than its size says (RFC 9112 7.1)."},
     RuleRow{trailers_too_large, kRequestBody, kResponseBody, "trailers_too_large",

@@ -114,10 +114,31 @@ Task<Result<void>> read_final_head(Exchange& x, net::ServerSideStream& server, R
   co_return fail(ErrorKind::bad_response, Side::server);
 }
 
+// What an intermediary owes the client: a date (RFC 9110 6.6.1), and with a 426 the protocols that
+// the server asks for (RFC 9110 15.5.22).
+void complete_fields(http::FieldList& fields, std::uint16_t status, std::string_view now) noexcept {
+  if (fields.find(http::FieldId::date) == nullptr) {
+    // A head that is full already stays as it is.
+    static_cast<void>(fields.add({.name = "Date", .value = now, .id = http::FieldId::date}));
+  }
+  if (status != 426) return;
+  for (http::Field& field : fields) {
+    const bool is_connection = field.id == http::FieldId::connection;
+    if (!is_connection && field.id != http::FieldId::upgrade) continue;
+    field.scope = http::Scope::end_to_end;
+    if (is_connection) field.value = "upgrade";
+  }
+}
+
 // The head is in x.response: passes it and the body on.
 Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStream& server) {
   http::ResponseHead head = x.response;
-  head.persistence = x.connection.is_ending() ? http::Persistence::close : x.persistence;
+  head.persistence = x.persistence;
+  // Who answers before the end of the request will not read it to its end, so that is the last one.
+  if (x.connection.is_ending() || !x.client.is_body_read()) {
+    head.persistence = http::Persistence::close;
+  }
+  complete_fields(head.fields, head.status, x.proxy.http_date());
   const auto follows = server.is_body_read() ? net::BodyFollows::no : net::BodyFollows::yes;
   x.status = head.status;
   x.progress = Progress::answered;

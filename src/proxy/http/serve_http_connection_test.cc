@@ -23,9 +23,9 @@ TEST_F(ServeHttpTest, PassesARequestAndItsResponseOn) {
   Peer& peer = accept(server);
   ASSERT_TRUE(receives(peer, "\r\n\r\n"));
   EXPECT_EQ(peer.in, "GET /a/b?c=d HTTP/1.1\r\nHost: example.com\r\nX-One: 1\r\n\r\n");
-  peer.send("HTTP/1.1 201 Made\r\nX-Two: 2\r\nContent-Length: 4\r\n\r\nbody");
+  peer.send("HTTP/1.1 201 Made\r\nDate: d\r\nX-Two: 2\r\nContent-Length: 4\r\n\r\nbody");
   ASSERT_TRUE(receives(client, "body"));
-  EXPECT_EQ(client.in, "HTTP/1.1 201 Made\r\nX-Two: 2\r\nContent-Length: 4\r\n\r\nbody");
+  EXPECT_EQ(client.in, "HTTP/1.1 201 Made\r\nDate: d\r\nX-Two: 2\r\nContent-Length: 4\r\n\r\nbody");
   const test::Logged line = last_logged();
   EXPECT_EQ(line.status, 201);
   EXPECT_EQ(line.attempts, 1);
@@ -80,7 +80,8 @@ TEST_F(ServeHttpTest, AResponseIsTheSameInPiecesOfAnySize) {
   FakeServer server;
   start_with(server);
   const std::string response =
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+      "HTTP/1.1 200 OK\r\nDate: d\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
   for (const std::size_t size : {1, 2, 7, 60}) {
     Peer client = connect_and_send("GET / HTTP/1.0\r\nHost: x\r\n\r\n");
     Peer& peer = server.accept_all() == 0 ? accept(server) : server.peers[0];
@@ -91,7 +92,7 @@ TEST_F(ServeHttpTest, AResponseIsTheSameInPiecesOfAnySize) {
       worker_.turn_a_little();
     }
     ASSERT_TRUE(ends(client));
-    EXPECT_EQ(client.in, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabcde");
+    EXPECT_EQ(client.in, "HTTP/1.1 200 OK\r\nDate: d\r\nConnection: close\r\n\r\nabcde");
     EXPECT_EQ(client.os_error, 0);
   }
 }
@@ -101,11 +102,13 @@ TEST_F(ServeHttpTest, AnswersWithoutABodyLeaveBothConnectionsUsable) {
   start_with(server);
   Peer client = connect();
   const std::pair<const char*, const char*> exchanges[] = {
-      {"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"},
-      {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"},
+      {"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n",
+       "HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 1000\r\n\r\n"},
+      {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 204 No Content\r\nDate: d\r\n\r\n"},
       {"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-       "HTTP/1.1 304 Not Modified\r\nETag: \"e\"\r\nContent-Length: 5\r\n\r\n"},
-      {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
+       "HTTP/1.1 304 Not Modified\r\nDate: d\r\nETag: \"e\"\r\nContent-Length: 5\r\n\r\n"},
+      {"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+       "HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 0\r\n\r\n"},
   };
   for (const auto& [request, response] : exchanges) {
     client.send(request);
@@ -144,11 +147,12 @@ TEST_F(ServeHttpTest, AResponseThatTheCloseEndsIsSentInChunks) {
   Peer client = connect_and_send(kGet);
   Peer& peer = accept(server);
   ASSERT_TRUE(receives(peer, "\r\n\r\n"));
-  peer.send("HTTP/1.0 200 OK\r\n\r\nto the end");
+  peer.send("HTTP/1.0 200 OK\r\nDate: d\r\n\r\nto the end");
   peer.close();
   ASSERT_TRUE(receives(client, "0\r\n\r\n"));
   EXPECT_EQ(client.in,
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nto the end\r\n0\r\n\r\n");
+            "HTTP/1.1 200 OK\r\nDate: d\r\nTransfer-Encoding: chunked\r\n\r\na\r\nto the "
+            "end\r\n0\r\n\r\n");
   EXPECT_FALSE(client.ended);
 }
 
@@ -159,7 +163,7 @@ TEST_F(ServeHttpTest, PipelinedRequestsAreAnsweredInTheirOrder) {
   std::string answers;
   for (int i = 0; i < 100; ++i) {
     requests += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: x\r\n\r\n";
-    answers += "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" + std::to_string(1000 + i);
+    answers += "HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 4\r\n\r\n" + std::to_string(1000 + i);
   }
   Peer client = connect_and_send(requests);
   Peer& peer = accept(server);
@@ -167,7 +171,7 @@ TEST_F(ServeHttpTest, PipelinedRequestsAreAnsweredInTheirOrder) {
     ASSERT_TRUE(receives(peer, "GET /" + std::to_string(i) + " HTTP"));
     EXPECT_EQ(peer.in.find("GET", 1), std::string::npos);
     peer.in.clear();
-    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" + std::to_string(1000 + i));
+    peer.send("HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 4\r\n\r\n" + std::to_string(1000 + i));
   }
   ASSERT_TRUE(receives(client, "1099"));
   EXPECT_EQ(client.in, answers);
@@ -298,11 +302,12 @@ TEST_F(ServeHttpTest, InterimResponsesArePassedOnToWhoKnowsThem) {
   client.send("hi");
   ASSERT_TRUE(receives(peer, "hi"));
   peer.send(
-      "HTTP/1.1 103 Early Hints\r\nLink: l\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      "HTTP/1.1 103 Early Hints\r\nLink: l\r\n\r\nHTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: "
+      "2\r\n\r\nok");
   ASSERT_TRUE(receives(client, "ok"));
   EXPECT_EQ(client.in,
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: l\r\n\r\n"
-            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            "HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 2\r\n\r\nok");
   EXPECT_EQ(listener_cells().responses.classes[1].read(), 1u);
   EXPECT_EQ(listener_cells().responses.classes[0].read(), 0u);
 
