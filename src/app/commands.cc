@@ -137,7 +137,7 @@ int explain_file(const std::string& path, const Question& question) {
   config::Problems problems;
   const Settings settings = load(path, problems);
   if (problems.has_errors()) return 1;
-  const auto explanation = Explainer(settings, path).explain(question);
+  const auto explanation = FreshConfiguration(settings, path).explain(question);
   if (!explanation) {
     refuse(explanation.error());
     return 2;

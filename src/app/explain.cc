@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <charconv>
+#include <cmath>
 #include <fmt/format.h>
 #include <optional>
 #include <ranges>
@@ -18,6 +19,7 @@
 namespace weir::app {
 namespace {
 
+using backend::ServerVerdict;
 using config::quote;
 using proxy::RouteIndex;
 
@@ -105,19 +107,21 @@ std::expected<FoundListener, std::string> find_named(const std::string& name, co
 }
 
 // By the URL's port; else the only one of its protocol, since ports may be mapped on the way.
-std::expected<FoundListener, std::string> find_listener(const Url& url, const Settings& settings) {
+std::expected<FoundListener, std::string> find_listener(const Url& url,
+                                                        const Explained& explained) {
   const std::string_view port_text = http::parse_authority(url.authority)->port;
   std::uint16_t port = 80;
   std::from_chars(port_text.begin(), port_text.end(), port);  // leaves 80 if there is none
   std::vector<std::size_t> with_protocol;
   std::vector<std::size_t> with_port;
   std::string names;
-  for (std::size_t i = 0; i < settings.listeners.size(); ++i) {
-    const proxy::ListenerSettings& listener = settings.listeners[i];
+  for (std::size_t i = 0; i < explained.settings.listeners.size(); ++i) {
+    const proxy::ListenerSettings& listener = explained.settings.listeners[i];
+    const net::Address& address = explained.addresses[i];
     if (listener.protocol != url.protocol) continue;
-    if (listener.address->to_string() == url.authority) return FoundListener{i, ""};
+    if (address.to_string() == url.authority) return FoundListener{i, ""};
     with_protocol.push_back(i);
-    if (listener.address->port() == port) with_port.push_back(i);
+    if (address.port() == port) with_port.push_back(i);
     names += (names.empty() ? "" : ", ") + *listener.name;
   }
   if (with_protocol.empty()) {
@@ -135,13 +139,16 @@ std::expected<FoundListener, std::string> find_listener(const Url& url, const Se
 // The text, a line for each decision.
 class Lines {
  public:
-  explicit Lines(std::string_view file_name) : file_name_(file_name) {}
+  // file: empty if there is none.
+  explicit Lines(std::string_view file) : file_(file) {}
 
   void add(std::string_view label, std::string_view said) {
     text_ += fmt::format("{:<10}{}\n", label, said);
   }
+  // A server that was added at run time has no line.
   void add(std::string_view label, std::string_view said, config::Position position) {
-    text_ += fmt::format("{:<10}{:<58}  {}:{}\n", label, said, file_name_, position.line);
+    if (file_.empty() || position.line == 0) return add(label, said);
+    text_ += fmt::format("{:<10}{:<58}  {}:{}\n", label, said, file_, position.line);
   }
   void add_answer(ErrorKind kind, std::string_view why) {
     const ErrorKindRow& row = row_of(kind);
@@ -153,7 +160,7 @@ class Lines {
   std::string take() { return std::move(text_); }
 
  private:
-  std::string_view file_name_;
+  std::string_view file_;
   std::string text_;
 };
 
@@ -202,73 +209,88 @@ void add_rejected_routes(Lines& lines, const proxy::ListenerSettings& listener, 
   lines.add_more_rejected(tried);
 }
 
-// A pick for each of the next requests, by a worker that has just started: with nothing in flight,
-// and chance from this seed.
-std::vector<balance::ServerIndex> pick_some(const backend::Backend& backend,
-                                            balance::ServerRole role, std::uint64_t seed) {
-  const balance::Picker& picker = backend.picker();
-  const auto candidates = backend.candidates();
-  const balance::Table& table = *candidates->tables[std::to_underlying(role)];
-  const auto state = picker.start(table, balance::WorkerIndex{0}, 1);
-  Random random(seed);
-  std::vector<balance::ServerIndex> picks;
-  for (std::size_t i = 0; i < kPicksShown; ++i) {
-    picks.push_back(
-        picker.pick(table, *state, {.leases = backend.lease_counters(), .random = random.next()}));
-  }
-  return picks;
-}
-
-std::vector<balance::ServerIndex> pick_some(const backend::Backend& backend, std::uint64_t seed) {
-  auto picks = pick_some(backend, balance::ServerRole::primary, seed);
-  if (picks.front() != balance::ServerIndex::none || !backend.has_backups()) return picks;
-  return pick_some(backend, balance::ServerRole::backup, seed);
-}
-
 // What comes after the first pick; nothing if it is always the same server.
-std::string print_order(const backend::Backend& backend,
-                        const std::vector<balance::ServerIndex>& picks) {
-  const bool is_drawn = picks != pick_some(backend, 2);
-  if (!is_drawn && std::ranges::count(picks, picks.front()) == std::ssize(picks)) return "";
-  std::string text = is_drawn ? ", drawn by chance, as in" : ", the first of";
-  for (const balance::ServerIndex pick : picks) text += ' ' + backend.server(pick).name();
+std::string print_order(const backend::Backend& backend, const backend::ExplainedPick& pick) {
+  const auto& order = pick.order;
+  if (!pick.is_drawn && std::ranges::count(order, order.front()) == std::ssize(order)) return "";
+  std::string text = pick.is_drawn ? ", drawn by chance, as in" : ", the first of";
+  for (const auto server : order | std::views::take(kPicksShown)) {
+    text += ' ' + backend.server(server).name();
+  }
   return text + " ...";
 }
 
+// Why a server was not picked; nothing if it might have been.
+std::string print_verdict(const backend::JudgedServer& judged, const backend::Server& server) {
+  switch (judged.verdict) {
+    case ServerVerdict::picked:
+    case ServerVerdict::usable:
+      return "";
+    case ServerVerdict::behind: {
+      const auto leases = std::lround(judged.score.value_or(0) * server.weight());
+      return fmt::format("behind: {} lease{} for weight {}", leases, leases == 1 ? "" : "s",
+                         server.weight());
+    }
+    case ServerVerdict::backup:
+      return "a backup, while others can be used";
+    case ServerVerdict::refused_a_moment_ago:
+      return fmt::format("refused a connection {:.1f} s ago",
+                         std::chrono::duration<double>(judged.since_refusal).count());
+    case ServerVerdict::full:
+      return fmt::format("at its maxconn ({})", server.maxconn());
+    case ServerVerdict::weight_zero:
+      return "weight 0";
+    case ServerVerdict::draining:
+      return "draining";
+    case ServerVerdict::disabled:
+      return "disabled";
+  }
+  return "";
+}
+
 void add_rejected_servers(Lines& lines, const backend::Backend& backend,
-                          balance::ServerIndex picked) {
-  const bool is_backup_left = picked != balance::ServerIndex::none &&
-                              backend.role_of(picked) == balance::ServerRole::primary;
+                          const backend::ExplainedPick& pick) {
   std::size_t rejected = 0;
-  for (const backend::ServerSettings& server : backend.settings().servers) {
-    const bool is_left = server.backup && is_backup_left;
-    if ((server.weight != 0 && !is_left) || ++rejected > kRejectedMax) continue;
-    lines.add("  not",
-              fmt::format("{}: {}", *server.name,
-                          server.weight == 0 ? "weight 0" : "a backup, while others can be used"),
-              server.name.position);
+  for (const backend::JudgedServer& judged : pick.servers) {
+    const backend::Server& server = backend.server(judged.server);
+    const std::string why = print_verdict(judged, server);
+    if (why.empty() || ++rejected > kRejectedMax) continue;
+    lines.add("  not", fmt::format("{}: {}", server.name(), why),
+              backend.settings().servers[balance::to_number(judged.server)].name.position);
   }
   lines.add_more_rejected(rejected);
 }
 
-// True if there is a server.
-bool add_server(Lines& lines, const proxy::Listener& listener, const backend::Backend& backend) {
-  const std::vector<backend::ServerSettings>& servers = backend.settings().servers;
-  const auto picks = pick_some(backend, 1);
-  const bool is_found = picks.front() != balance::ServerIndex::none;
-  if (is_found) {
-    const backend::ServerSettings& server = servers[balance::to_number(picks.front())];
-    net::Address address = server.address.address;
-    if (address.port() == 0) address.set_port(listener.address.port());
-    lines.add("server", fmt::format("{} ({}, weight {}){}", *server.name, address.to_string(),
-                                    server.weight, print_order(backend, picks)));
-  } else if (listener.protocol == proxy::Protocol::http) {
+// Whether a request would have to wait for a slot, as RetryPlan::pick() has it.
+bool must_wait(const backend::Backend& backend, const backend::ExplainedPick& pick) {
+  return pick.is_full || (backend.may_be_full() && backend.wait_queue().waiting() != 0);
+}
+
+// The server that was found, or none. listener: its place.
+balance::ServerIndex add_server(Lines& lines, const Explained& explained, std::size_t listener,
+                                proxy::BackendIndex place) {
+  const backend::Backend& backend = *explained.snapshot.backends[std::to_underlying(place)];
+  const backend::ExplainedPick pick = explained.picks.explain_pick(place);
+  balance::ServerIndex found = balance::ServerIndex::none;
+  if (must_wait(backend, pick)) {
+    lines.add("queue", fmt::format("all that can be used are at their maxconn: it waits, for at "
+                                   "most {}; {} wait already",
+                                   config::print_scalar(backend.settings().timeouts.queue),
+                                   backend.wait_queue().waiting()));
+  } else if (pick.picked != balance::ServerIndex::none) {
+    found = pick.picked;
+    const backend::Server& server = backend.server(found);
+    net::Address address = server.address();
+    if (address.port() == 0) address.set_port(explained.addresses[listener].port());
+    lines.add("server", fmt::format("{} ({}, weight {}){}", server.name(), address.to_string(),
+                                    server.weight(), print_order(backend, pick)));
+  } else if (explained.settings.listeners[listener].protocol == proxy::Protocol::http) {
     lines.add_answer(ErrorKind::no_server, row_of(ErrorKind::no_server).sentence);
   } else {
     lines.add("answer", "the connection is reset: no server of the backend can be used");
   }
-  add_rejected_servers(lines, backend, picks.front());
-  return is_found;
+  add_rejected_servers(lines, backend, pick);
+  return found;
 }
 
 // The head as a client would send it, curl say.
@@ -336,28 +358,23 @@ RouteIndex explain_request(Lines& lines, const Question& question, const Url& ur
 
 }  // namespace
 
-Explainer::Explainer(const Settings& settings, std::string_view file_name)
-    : settings_(settings),
-      file_name_(file_name),
-      registry_(1),
-      snapshot_(compile(settings, registry_)) {}
-
-std::expected<Explanation, std::string> Explainer::explain(const Question& question) const {
+std::expected<Explanation, std::string> explain(const Explained& explained,
+                                                const Question& question) {
   const auto url = check(question);
   if (!url) return Refused(url.error());
-  const auto found = question.listener.empty() ? find_listener(*url, settings_)
-                                               : find_named(question.listener, *url, settings_);
+  const auto found = question.listener.empty()
+                         ? find_listener(*url, explained)
+                         : find_named(question.listener, *url, explained.settings);
   if (!found) return Refused(found.error());
-  const proxy::ListenerSettings& settings = settings_.listeners[found->index];
-  const proxy::ServedListener& served = snapshot_.listeners[found->index];
+  const proxy::ListenerSettings& settings = explained.settings.listeners[found->index];
+  const proxy::ServedListener& served = explained.snapshot.listeners[found->index];
   const proxy::Listener& listener = *served.listener;
+  const net::Address& address = explained.addresses[found->index];
 
-  Lines lines(file_name_);
-  if (!question.from.empty()) {
-    lines.add("client", question.from + ": nothing in this file depends on it");
-  }
+  Lines lines(explained.file);
+  if (!question.from.empty()) lines.add("client", question.from + ": nothing depends on it");
   lines.add("listener",
-            fmt::format("{} ({}, {}){}", listener.name, listener.address.to_string(),
+            fmt::format("{} ({}, {}){}", listener.name, address.to_string(),
                         name_of(listener.protocol), found->why),
             settings.position);
   Explanation explanation;
@@ -367,16 +384,43 @@ std::expected<Explanation, std::string> Explainer::explain(const Question& quest
   if (explanation.route != RouteIndex::none) {
     const proxy::BackendIndex index =
         served.route_backends[static_cast<std::size_t>(explanation.route)];
-    const backend::Backend& backend = *snapshot_.backends[std::to_underlying(index)];
+    const backend::Backend& backend = *explained.snapshot.backends[std::to_underlying(index)];
     const backend::BackendSettings& of_backend = backend.settings();
     lines.add("backend",
               fmt::format("{} ({})", backend.name(),
                           balance::kPickers[std::to_underlying(of_backend.balance)].name),
               of_backend.name.position);
-    explanation.is_served = add_server(lines, listener, backend);
+    if (explained.workers > 1) {
+      lines.add("worker",
+                fmt::format("0 of {}: where the others stand may differ", explained.workers));
+    }
+    explanation.server = add_server(lines, explained, found->index, index);
+    explanation.is_served = explanation.server != balance::ServerIndex::none;
   }
   explanation.text = fmt::format("{} {}\n{}", question.method, question.url, lines.take());
   return explanation;
+}
+
+FreshConfiguration::FreshConfiguration(const Settings& settings, std::string_view file)
+    : settings_(settings), file_(file), registry_(1), snapshot_(compile(settings, registry_)) {
+  for (const proxy::ListenerSettings& listener : settings.listeners) {
+    addresses_.push_back(*listener.address);
+  }
+}
+
+std::expected<Explanation, std::string> FreshConfiguration::explain(const Question& question) {
+  return app::explain({.settings = settings_,
+                       .file = file_,
+                       .snapshot = snapshot_,
+                       .addresses = addresses_,
+                       .picks = *this},
+                      question);
+}
+
+backend::ExplainedPick FreshConfiguration::explain_pick(proxy::BackendIndex backend) {
+  const backend::ServerChoice choice(*snapshot_.backends[std::to_underlying(backend)],
+                                     balance::WorkerIndex{0}, 1);
+  return choice.explain(Random(1), TimePoint{});
 }
 
 }  // namespace weir::app

@@ -1,14 +1,16 @@
 #pragma once
-// What a configuration would do with a request or a connection, and why: `weir explain`. The
-// decisions are asked of the data path's own code (the parser, Router::match, Picker::pick) on a
-// fresh state; nothing is sent. May allocate; any one thread.
+// What Weir would do with a request or a connection, and why: `weir explain`. The decisions are
+// asked of the data path's own code (the parser, Router::match, ServerChoice::pick), and nothing
+// moves; nothing is sent. May allocate; any one thread.
 
 #include <expected>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "app/settings.h"
+#include "backend/server_choice.h"
 #include "proxy/snapshot.h"
 
 namespace weir::app {
@@ -27,21 +29,48 @@ struct Explanation {
   bool is_served = false;  // a server was found
   // As Router::match says; 0 if the listener has a backend and no routes.
   proxy::RouteIndex route = proxy::RouteIndex::none;
+  balance::ServerIndex server = balance::ServerIndex::none;  // of the route's backend
 };
 
-class Explainer {
+// Who knows what a pick would give: a worker, or nobody yet.
+class PickSource {
  public:
-  // The settings are free of errors, and outlive it; file_name is printed before line numbers.
-  Explainer(const Settings& settings, std::string_view file_name);
+  virtual backend::ExplainedPick explain_pick(proxy::BackendIndex backend) = 0;
 
-  // The error says what is wrong with the question, or that no listener is meant.
-  std::expected<Explanation, std::string> explain(const Question& question) const;
+ protected:
+  ~PickSource() = default;
+};
+
+// What a question is asked of.
+struct Explained {
+  const Settings& settings;                 // without errors
+  std::string_view file;                    // printed before line numbers; empty: there is none
+  const proxy::Snapshot& snapshot;          // of these settings
+  std::span<const net::Address> addresses;  // of the listeners, with the ports that they have got
+  PickSource& picks;
+  std::uint32_t workers = 1;  // of which the picks are the first one's
+};
+
+// The error says what is wrong with the question, or that no listener is meant.
+std::expected<Explanation, std::string> explain(const Explained& explained,
+                                                const Question& question);
+
+// A configuration that nothing runs with: as if one worker had just started.
+class FreshConfiguration final : private PickSource {
+ public:
+  // The settings are free of errors, and outlive it.
+  FreshConfiguration(const Settings& settings, std::string_view file);
+
+  std::expected<Explanation, std::string> explain(const Question& question);
 
  private:
+  backend::ExplainedPick explain_pick(proxy::BackendIndex backend) override;
+
   const Settings& settings_;
-  std::string file_name_;
+  std::string file_;
   stats::Registry registry_;
   proxy::Snapshot snapshot_;
+  std::vector<net::Address> addresses_;
 };
 
 }  // namespace weir::app

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "app/compile.h"
+#include "backend/worker_backend.h"
 #include "base/random.h"
+#include "net/net_test_support.h"
 #include "protocol/http/path.h"
 
 namespace weir::app {
@@ -49,7 +51,7 @@ Settings settings_of(std::string_view text) {
 // The text, with every run of spaces as one; or what is wrong with the question.
 std::string explain(const Question& question, std::string_view file = kFile) {
   const Settings settings = settings_of(file);
-  const auto explanation = Explainer(settings, "weir.yaml").explain(question);
+  const auto explanation = FreshConfiguration(settings, "weir.yaml").explain(question);
   if (!explanation) return explanation.error();
   std::string text;
   for (const char c : explanation->text) {
@@ -129,7 +131,7 @@ TEST(Explain, GivesAServerWithoutPortThatOfTheListener) {
 TEST(Explain, FollowsATcpConnection) {
   EXPECT_EQ(explain({.method = "CONNECT", .url = "tcp://127.0.0.1:3306", .from = "192.0.2.1"}),
             "CONNECT tcp://127.0.0.1:3306\n"
-            "client 192.0.2.1: nothing in this file depends on it\n"
+            "client 192.0.2.1: nothing depends on it\n"
             "listener db (127.0.0.1:3306, tcp) weir.yaml:12\n"
             "backend mysql (round_robin) weir.yaml:24\n"
             "server m1 ([::1]:3306, weight 1)\n"
@@ -176,14 +178,12 @@ class RandomWorld {
  public:
   Settings settings() {
     Settings settings;
-    auto& backend = settings.backends.emplace_back();
-    backend.name = std::string("b");
-    backend.servers.emplace_back().name = std::string("s");
+    for (const char* name : kBackends) add_backend(settings, name);
     auto& listener = settings.listeners.emplace_back();
     listener.name = std::string("web");
     for (std::uint32_t i = 1 + random_.below(6); i > 0; --i) {
       auto& route = listener.routes.emplace_back();
-      route.backend = std::string("b");
+      route.backend = std::string(kBackends[random_.below(kBackends.size())]);
       if (random_.below(3) != 0) route.match.host.push_back(pattern());
       if (random_.below(3) == 0) route.match.path.push_back({path()});
       if (random_.below(2) == 0) route.match.path_prefix.push_back({path()});
@@ -201,8 +201,23 @@ class RandomWorld {
     static constexpr std::string_view kOdd[] = {"/./", "/%61/", "//", "/../", "/%2F", "/%4"};
     return random_.below(4) == 0 ? path() + std::string(kOdd[random_.below(6)]) + label() : path();
   }
+  std::uint32_t below(std::uint32_t bound) { return random_.below(bound); }
 
  private:
+  static constexpr std::array kBackends = {"a", "b", "c"};
+
+  void add_backend(Settings& settings, const char* name) {
+    auto& backend = settings.backends.emplace_back();
+    backend.name = std::string(name);
+    backend.balance = static_cast<backend::Balance>(random_.below(balance::kPickers.size()));
+    for (std::uint32_t i = 1 + random_.below(5); i > 0; --i) {
+      auto& server = backend.servers.emplace_back();
+      server.name = std::to_string(i);
+      server.weight = random_.below(4);
+      server.backup = random_.below(4) == 0;
+      if (random_.below(3) == 0) server.maxconn = 1 + random_.below(3);
+    }
+  }
   std::string label() { return random_.below(2) == 0 ? "a" : "b"; }
   proxy::HostPattern pattern() {
     const auto kind = static_cast<proxy::HostPattern::Kind>(random_.below(4));
@@ -213,38 +228,100 @@ class RandomWorld {
   Random random_{3};
 };
 
-TEST(Explain, AgreesWithTheRouterOnRandomRequests) {
-  RandomWorld world;
-  for (int configuration = 0; configuration < 1'000; ++configuration) {
-    const Settings settings = world.settings();
-    const Explainer explainer(settings, "weir.yaml");
-    std::vector<proxy::RouteSpec> specs;
-    for (const auto& route : settings.listeners[0].routes) {
-      specs.push_back({route.match.host, route.match.path, route.match.path_prefix});
+// A configuration in force on one worker, with the code of the data path on both sides.
+class RunningWorld final : public PickSource {
+ public:
+  RunningWorld(Settings settings, Worker& worker)
+      : settings_(std::move(settings)), snapshot_(compile(settings_, registry_)) {
+    for (const auto& backend : snapshot_.backends) {
+      views_.push_back(make_local<backend::WorkerBackend>(worker, backend, 1, connections_));
     }
-    const proxy::Router router(specs);
+    addresses_.resize(settings_.listeners.size());
+  }
+
+  const proxy::Router& router() const { return *snapshot_.listeners[0].router; }
+  std::size_t routes() const { return settings_.listeners[0].routes.size(); }
+  std::expected<Explanation, std::string> explain(const Question& question) {
+    return app::explain({.settings = settings_,
+                         .file = "weir.yaml",
+                         .snapshot = snapshot_,
+                         .addresses = addresses_,
+                         .picks = *this},
+                        question);
+  }
+  // What an attempt is given.
+  balance::ServerIndex pick(proxy::RouteIndex route) {
+    const auto place = snapshot_.listeners[0].route_backends[std::to_underlying(route)];
+    backend::ServerLease lease = views_[std::to_underlying(place)]->pick({}).lease;
+    if (!lease) return balance::ServerIndex::none;
+    leases_.push_back(std::move(lease));
+    return leases_.back().index();
+  }
+  void change(RandomWorld& world) {
+    if (world.below(2) == 0) {
+      if (!leases_.empty()) leases_.erase(leases_.begin() + world.below(leases_.size()));
+      return;
+    }
+    const std::size_t place = world.below(views_.size());
+    backend::Backend& backend = *snapshot_.backends[place];
+    backend::Server& server = backend.server(balance::to_server(world.below(backend.size())));
+    if (world.below(2) == 0) {
+      server.set_weight(world.below(4));
+    } else {
+      server.set_admin_state(static_cast<backend::AdminState>(world.below(3)));
+    }
+    views_[place]->adopt(backend.renew_candidates());
+  }
+
+ private:
+  backend::ExplainedPick explain_pick(proxy::BackendIndex backend) override {
+    return views_[std::to_underlying(backend)]->explain_pick();
+  }
+
+  const Settings settings_;
+  stats::Registry registry_{1};
+  proxy::Snapshot snapshot_;
+  Slab<backend::ServerConnection> connections_;
+  std::vector<LocalRef<backend::WorkerBackend>> views_;
+  std::vector<net::Address> addresses_;
+  std::vector<backend::ServerLease> leases_;
+};
+
+std::size_t count(std::string_view text, std::string_view part) {
+  std::size_t times = 0;
+  for (std::size_t at = 0; (at = text.find(part, at)) != std::string_view::npos; ++at) ++times;
+  return times;
+}
+
+TEST(Explain, AgreesWithTheDataPathOnRandomRequests) {
+  net::test::TestWorker worker;
+  RandomWorld world;
+  std::size_t served = 0;
+  for (int configuration = 0; configuration < 1'000; ++configuration) {
+    RunningWorld running(world.settings(), *worker);
     for (int request = 0; request < 100; ++request) {
       const std::string host = world.host();
       const std::string raw = world.raw_path();
       std::string buffer(raw.size(), '\0');
       const auto path = http::normalize_path(raw, buffer);
-      const auto expected =
-          path ? router.match({.host = host, .path = *path}) : proxy::RouteIndex::none;
-      const auto explanation = explainer.explain({.method = "GET", .url = "http://" + host + raw});
-      ASSERT_TRUE(explanation);
-      ASSERT_EQ(explanation->route, expected) << host << raw << '\n' << explanation->text;
-      ASSERT_EQ(explanation->is_served, expected != proxy::RouteIndex::none);
+      const auto route =
+          path ? running.router().match({.host = host, .path = *path}) : proxy::RouteIndex::none;
+      running.change(world);
+      const auto said = running.explain({.method = "GET", .url = "http://" + host + raw});
+      ASSERT_TRUE(said);
+      ASSERT_EQ(said->route, route) << host << raw << '\n' << said->text;
       // Each route before it says a reason.
-      std::size_t reasons = 0;
-      for (std::size_t at = 0; (at = explanation->text.find(" is ", at)) != std::string::npos; ++at)
-        ++reasons;
-      const std::size_t tried = !path ? 0
-                                : expected == proxy::RouteIndex::none
-                                    ? specs.size()
-                                    : static_cast<std::size_t>(expected);
-      ASSERT_GE(reasons, tried) << explanation->text;
+      const std::size_t tried = !path                              ? 0
+                                : route == proxy::RouteIndex::none ? running.routes()
+                                                                   : std::to_underlying(route);
+      ASSERT_GE(count(said->text, " is "), tried) << said->text;
+      ASSERT_EQ(said->is_served, said->server != balance::ServerIndex::none);
+      if (route == proxy::RouteIndex::none) continue;
+      ASSERT_EQ(said->server, running.pick(route)) << said->text;
+      if (said->is_served) ++served;
     }
   }
+  EXPECT_GT(served, 10'000u);
 }
 
 }  // namespace

@@ -98,6 +98,29 @@ class Adoption final : public WorkerOrder {
   std::shared_ptr<const backend::Candidates> candidates_;
 };
 
+// What the first worker would pick.
+class FirstWorker final : public PickSource, private WorkerOrder {
+ public:
+  explicit FirstWorker(std::span<const std::unique_ptr<WorkerThread>> workers) noexcept
+      : first_(workers.first(1)) {}
+
+  backend::ExplainedPick explain_pick(BackendIndex backend) override {
+    backend_ = backend;
+    run_on_every_worker(first_, *this);
+    return std::move(pick_);
+  }
+
+ private:
+  std::shared_ptr<const void> run(WorkerThread& worker) noexcept override {
+    pick_ = worker.proxy().backend(backend_)->explain_pick();
+    return nullptr;
+  }
+
+  std::span<const std::unique_ptr<WorkerThread>> first_;
+  BackendIndex backend_ = BackendIndex::none;
+  backend::ExplainedPick pick_;
+};
+
 }  // namespace
 
 // A snapshot comes into force.
@@ -511,8 +534,18 @@ std::vector<admin::WorkerState> LiveConfiguration::workers() {
 
 Answered<admin::Explanation> LiveConfiguration::explain(const admin::ExplainQuestion& question) {
   const std::lock_guard changing(changing_);
-  const auto explanation = Explainer(settings_, file_)
-                               .explain({.method = question.method,
+  if (closed_) return refuse_closed();
+  const auto current = snapshot();
+  FirstWorker first(workers_);
+  std::vector<net::Address> addresses;
+  for (const OpenAddress& open : addresses_) addresses.push_back(open.address);
+  const auto explanation = app::explain({.settings = settings_,
+                                         .file = file_,
+                                         .snapshot = *current,
+                                         .addresses = addresses,
+                                         .picks = first,
+                                         .workers = registry_.workers()},
+                                        {.method = question.method,
                                          .url = question.url,
                                          .from = question.from,
                                          .fields = question.fields,

@@ -11,7 +11,7 @@ using balance::ServerRole;
 namespace {
 
 // Enough that two orders drawn by chance differ.
-constexpr std::size_t kPicksExplained = 64;
+constexpr std::size_t kPicksExplained = 32;
 
 }  // namespace
 
@@ -172,12 +172,16 @@ ExplainedPick ServerChoice::explain(Random random, TimePoint now) const {
       copy.pick({.random = Random(random).next(), .now = now, .recorder = &recorder}, Slot::look);
   for (std::size_t i = 0; i < backend_.size(); ++i) {
     const ServerIndex server = balance::to_server(i);
-    explained.servers.push_back({server, copy.judge(server, explained.picked)});
+    explained.servers.push_back({.server = server,
+                                 .verdict = copy.judge(server, explained.picked),
+                                 .since_refusal = now - refused_at(server)});
   }
   for (const balance::ConsideredServer& considered : recorder.considered()) {
-    ServerVerdict& verdict = explained.servers[balance::to_number(considered.server)].verdict;
+    JudgedServer& judged = explained.servers[balance::to_number(considered.server)];
     const bool is_behind = considered.verdict == balance::PickVerdict::behind;
-    if (is_behind && verdict == ServerVerdict::usable) verdict = ServerVerdict::behind;
+    if (!is_behind || judged.verdict != ServerVerdict::usable) continue;
+    judged.verdict = ServerVerdict::behind;
+    judged.score = considered.score;
   }
   if (explained.picked == ServerIndex::none) {
     explained.is_full = copy.are_some_full();

@@ -29,6 +29,8 @@ enum class ServerVerdict : std::uint8_t {
 struct JudgedServer {
   balance::ServerIndex server;
   ServerVerdict verdict;
+  std::optional<double> score = {};  // of one behind: leases for its weight
+  Duration since_refusal{};          // of one that refused
 };
 
 // What a pick would give at present.

@@ -46,7 +46,8 @@ class WorkerBackend : public LocalCounted, private Link {
   // A server that is in `tried` is not picked again. Backups have their turn when no primary can be
   // picked; those that refused a moment ago only when nobody else can.
   Picked pick(std::span<const LocalRef<ServerPool>> tried) noexcept;
-  // How it picks, to be asked.
+  // What pick({}) would give now. Moves nothing; allocates.
+  ExplainedPick explain_pick() const { return choice_.explain(worker_.random(), worker_.now()); }
   const ServerChoice& choice() const noexcept { return choice_; }
   // Who waits while all servers are full; a newcomer must not overtake them.
   WorkerWaitQueue& wait_queue() noexcept { return *wait_queue_; }
