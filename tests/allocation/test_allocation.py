@@ -51,6 +51,17 @@ def test_error_pages_allocate_nothing(start_counted, server):
     assert_allocates_nothing(weir, load)
 
 
+def test_sentences_about_servers_allocate_nothing(start_counted, server):
+    weir = start_counted(config(listener(), backends=[backend(server, server, weights=[0, 0])]))
+
+    def load():
+        result = subprocess.run(["ab", "-q", "-k", "-n", str(REQUESTS), "-c", "8", weir.url("/")],
+                                capture_output=True, text=True, timeout=120, check=True)
+        assert f"Non-2xx responses:      {REQUESTS}" in result.stdout, result.stdout
+    assert_allocates_nothing(weir, load)
+    assert "s1 has weight 0, s2 has weight 0." in weir.access_log()[0]["sentence"]
+
+
 def test_tunnels_allocate_nothing(start_counted, request, tmp_path):
     nginx = Nginx(tmp_path)
     request.addfinalizer(nginx.close)

@@ -94,9 +94,8 @@ def test_the_sentence_names_the_servers_tried_and_what_each_did(start, script, e
 def test_the_sentence_of_a_tunnel_names_the_servers_too(start, ends):
     weir = start(config(tcp_listener(), backends=[
         backend(*(ends(RefusingServer()) for _ in range(2)), name="web", retry={"attempts": 2})]))
-    with Client(weir.address("db")) as client:
-        with pytest.raises(ConnectionResetError):
-            client.read_to_end()
+    with pytest.raises(ConnectionResetError), Client(weir.address("db")) as client:
+        client.read_to_end()
     record = weir.access_log()[0]
     assert re.fullmatch(r"The server refused the connection\. Tried s1 \(connect_refused after \d+\.\d ms\), "
                         r"s2 \(connect_refused after \d+\.\d ms\)\.", record["sentence"]), record["sentence"]
