@@ -19,7 +19,8 @@ ClientConnection::ClientConnection(ProxyWorker& owner, WorkerListener& accepting
 ClientConnection::~ClientConnection() = default;
 
 bool ClientConnection::is_ending() const noexcept {
-  return worker.is_draining() || listener->is_stopping();
+  return worker.is_draining() || listener->is_stopping() ||
+         listener->listener().protocol != accepted_by->listener->protocol;
 }
 
 void ClientConnection::abort(Error reason) noexcept {
@@ -125,8 +126,9 @@ void ProxyWorker::take_over_listeners(std::span<const WorkerSocket> sockets) {
   }
   for (const ServedListener& served : snapshot_->listeners) {
     if (const auto known = before.extract(served.sockets)) {
-      listeners_.push_back(known.mapped());
-      listeners_.back()->serve(served);
+      WorkerListener& listener = *listeners_.emplace_back(known.mapped());
+      if (listener.listener().protocol != served.listener->protocol) end_idle_soon();
+      listener.serve(served);
       continue;
     }
     const auto socket = std::ranges::find(sockets, served.sockets, &WorkerSocket::sockets);
@@ -154,7 +156,8 @@ void ProxyWorker::place_connection(WorkerListener& listener, Fd fd,
                                    const sockaddr_storage& peer) noexcept {
   const std::uint32_t self = worker_.index();
   std::uint32_t chosen = self;
-  if (draining_) {
+  // What a listener that goes has accepted stays: others may know it no more.
+  if (draining_ || listener.is_stopping()) {
     static_cast<void>(shared_.loads.try_join(self));
   } else {
     chosen = shared_.loads.place(self);

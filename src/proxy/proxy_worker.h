@@ -36,7 +36,7 @@ class ClientConnection : public Link {
   enum class Phase : std::uint8_t { idle, busy };
 
   ProxyWorker& worker;
-  LocalRef<WorkerListener> listener;
+  LocalRef<WorkerListener> listener;  // a tunnel lets it go
   LocalRef<ListenerUse> accepted_by;
   net::Address peer;
   net::SocketStream stream;
@@ -44,7 +44,8 @@ class ClientConnection : public Link {
   TimePoint accepted_at;
   Phase phase = Phase::busy;
 
-  // Whether the exchange under way is to be the last one: the worker drains, or the listener goes.
+  // Whether the exchange under way is to be the last one: the worker drains, or the listener goes
+  // or has changed its protocol.
   bool is_ending() const noexcept;
   // Ends the connection wherever it is.
   void abort(Error reason) noexcept;

@@ -41,6 +41,8 @@ class Http1ClientSide final : public ClientSideStream {
   ByteStream* raw() noexcept override { return &stream_; }
   std::string_view received() const noexcept override { return reader_.bytes(); }
 
+  // Between requests, for those that come.
+  void set_head_limits(const http1::HeadLimits& limits) noexcept { limits_ = limits; }
   // Between requests: awaits the first byte of the next one. Owns no buffer meanwhile.
   auto request_begun(TimePoint deadline) noexcept {
     return Wait([this, deadline](Waiter& waiter) noexcept {

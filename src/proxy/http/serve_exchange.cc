@@ -125,9 +125,9 @@ Exchange::Exchange(ClientConnection& client_connection,
       body(client_connection.worker.worker().buffers(), client_stream) {}
 
 Task<void> serve_exchange(Exchange& x) {
-  const auto found = find_backend(x);
+  auto found = find_backend(x);
   if (found) {
-    x.backend = *found;
+    x.backend = std::move(*found);
     x.backend->cells().requests.add();
     offer_upgrade(x);
     // What cannot be sent again need not be kept.

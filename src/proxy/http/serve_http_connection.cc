@@ -116,6 +116,7 @@ Task<void> serve_requests(ClientConnection& connection) {
     }
     if (!begun) co_return;
     connection.phase = ClientConnection::Phase::busy;
+    client.set_head_limits(connection.listener->listener().head_limits);
     switch (co_await serve_request(connection, client, requests)) {
       case Next::request:
         break;

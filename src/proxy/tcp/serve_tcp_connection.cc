@@ -126,6 +126,7 @@ Task<void> serve_tunnel(ClientConnection& connection) {
     const backend::LeaseUse use_of_lease(*lease, connection.server_side);
     // A tunnel may outlive any number of configurations, and keeps none.
     backend.reset();
+    connection.listener.reset();
     net::Tunnel tunnel(connection.worker.worker(), connection.stream, *server,
                        use->listener->timeouts.tunnel_idle);
     record.outcome = co_await tunnel.run();
