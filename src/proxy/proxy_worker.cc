@@ -210,6 +210,7 @@ void ProxyWorker::end_idle() noexcept {
 
 void ProxyWorker::abort_all() noexcept {
   drain();
+  for (const auto& listener : listeners_) listener->abort();
   open_.for_each([](ClientConnection& connection) {
     connection.abort(make_error(ErrorKind::shutting_down, Side::weir));
   });

@@ -13,6 +13,10 @@ namespace {
 constexpr Duration kDescriptorsRest = std::chrono::milliseconds(100);
 constexpr Duration kConnectionsRest = std::chrono::milliseconds(20);
 
+// From the moment on in which no new connection can begin, this is how long a client may take to
+// complete the handshake of one that has begun: for it, the connection is there before it is here.
+constexpr Duration kHandshakesWithin = std::chrono::milliseconds(200);
+
 }  // namespace
 
 WorkerListener::Accept::Accept(WorkerListener& owner) noexcept
@@ -29,6 +33,10 @@ WorkerListener::Retry::Retry(WorkerListener& owner) noexcept
     : Timer([](Timer& self) noexcept { static_cast<Retry&>(self).listener.on_room(); }),
       listener(owner) {}
 
+WorkerListener::HandshakesOver::HandshakesOver(WorkerListener& owner) noexcept
+    : Timer([](Timer& self) noexcept { static_cast<HandshakesOver&>(self).listener.stop_soon(); }),
+      listener(owner) {}
+
 WorkerListener::Stop::Stop(WorkerListener& owner) noexcept
     : Deferred([](Deferred& self) noexcept {
         static_cast<Stop&>(self).listener.stop_when_queue_is_empty();
@@ -43,6 +51,7 @@ WorkerListener::WorkerListener(ProxyWorker& worker, SocketsId sockets, std::uint
       socket_(&socket),
       accept_(*this),
       retry_(*this),
+      handshakes_over_(*this),
       stop_(*this) {}
 
 WorkerListener::~WorkerListener() {
@@ -67,22 +76,39 @@ void WorkerListener::start() noexcept {
 void WorkerListener::stop() noexcept {
   if (stopping_) return;
   stopping_ = true;
-  accepted_this_turn_ = true;
   net::hold_off_new_connections(socket_->fd());
+  handshakes_over_.arm(worker_.worker().timers(), worker_.worker().now() + kHandshakesWithin);
+}
+
+void WorkerListener::stop_soon() noexcept {
+  accepted_this_turn_ = true;
   worker_.worker().defer(stop_);
 }
 
 // A whole turn of the reactor lies between two calls, and a listening socket with a queue is
 // reported in it.
 void WorkerListener::stop_when_queue_is_empty() noexcept {
-  if (!accepted_this_turn_ || paused_) return close();
+  if (paused_) {
+    // Who waits for room has been accepted by the kernel, and is let in when there is some.
+    return handshakes_over_.arm(worker_.worker().timers(),
+                                worker_.worker().now() + kConnectionsRest);
+  }
+  if (!accepted_this_turn_) return close();
   accepted_this_turn_ = false;
   worker_.worker().defer(stop_);
+}
+
+void WorkerListener::abort() noexcept {
+  if (is_stopped()) return;
+  stopping_ = true;
+  stop_.unlink();
+  close();
 }
 
 void WorkerListener::close() noexcept {
   paused_ = false;
   retry_.disarm();
+  handshakes_over_.disarm();
   Reactor& reactor = worker_.worker().reactor();
   if (accept_.is_pending()) reactor.cancel(*socket_, accept_);
   reactor.close(*std::exchange(socket_, nullptr));

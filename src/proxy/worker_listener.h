@@ -37,6 +37,8 @@ class WorkerListener : public LocalCounted {
   void start() noexcept;
   // For good, once what is queued in the kernel has been accepted: a close would reset it.
   void stop() noexcept;
+  // At once; who is queued in the kernel is reset.
+  void abort() noexcept;
   bool is_stopping() const noexcept { return stopping_; }
   bool is_stopped() const noexcept { return socket_ == nullptr; }
   // A connection of the worker has ended: there may be room again.
@@ -53,6 +55,10 @@ class WorkerListener : public LocalCounted {
     explicit Retry(WorkerListener& owner) noexcept;
     WorkerListener& listener;
   };
+  struct HandshakesOver : Timer {
+    explicit HandshakesOver(WorkerListener& owner) noexcept;
+    WorkerListener& listener;
+  };
   struct Stop : Deferred {
     explicit Stop(WorkerListener& owner) noexcept;
     WorkerListener& listener;
@@ -62,6 +68,7 @@ class WorkerListener : public LocalCounted {
   void on_accept_end(int os_error) noexcept;
   void pause(Duration rest) noexcept;
   void resume() noexcept;
+  void stop_soon() noexcept;
   void stop_when_queue_is_empty() noexcept;
   void close() noexcept;
 
@@ -75,6 +82,7 @@ class WorkerListener : public LocalCounted {
   bool paused_ = false;
   Accept accept_;
   Retry retry_;
+  HandshakesOver handshakes_over_;
   Stop stop_;
   bool stopping_ = false;
   bool accepted_this_turn_ = false;
