@@ -109,6 +109,8 @@ Task<Result<backend::ServerLease>> connect_some_server(ClientConnection& connect
       co_return lease;
     }
     connection.server_side.let_go();
+    // The next lease may have to be waited for; a connection without one would not be counted.
+    server.reset();
     error = connected.error();
     if (row_of(error.kind).retryable == Retryable::no) break;
   }
