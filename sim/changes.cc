@@ -211,6 +211,7 @@ void Changes::carry_out(SimWorker& worker) {
 
 void Changes::settle() {
   if (not_carried_out_ != 0 || (orders_.empty() && left_over_.empty())) return;
+  if (!orders_.empty()) ++made_;
   orders_.clear();
   new_sockets_.clear();
   candidates_.reset();

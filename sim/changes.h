@@ -34,6 +34,8 @@ class Changes {
   // Nothing more is begun.
   void close() noexcept { is_closed_ = true; }
   bool is_under_way() const noexcept { return !orders_.empty(); }
+  // That are in force, the first snapshot not counted.
+  std::size_t made() const noexcept { return made_; }
   // After each step.
   void settle();
 
@@ -76,6 +78,7 @@ class Changes {
   std::map<std::uint16_t, proxy::SocketsId> addresses_;
   std::uint32_t next_sockets_ = 1;
   bool is_closed_ = false;
+  std::size_t made_ = 0;
 
   // Of the change under way.
   std::vector<std::unique_ptr<Order>> orders_;

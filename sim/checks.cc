@@ -117,6 +117,12 @@ std::size_t Checks::count_connections() const noexcept {
   return count;
 }
 
+std::uint64_t Checks::waits() const noexcept {
+  std::uint64_t count = 0;
+  for (const auto& [name, stats] : stats_) count += stats->sum(&stats::BackendCells::queue_waits);
+  return count;
+}
+
 void Checks::check_leases() {
   std::size_t leases = 0;
   for (ServerRecord& record : servers_) {

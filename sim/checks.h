@@ -32,6 +32,8 @@ class Checks {
 
   // Of clients, over all workers.
   std::size_t count_connections() const noexcept;
+  // Requests and tunnels that had to wait for a server.
+  std::uint64_t waits() const noexcept;
   // turned: whose turn the step was; nullptr: nobody's.
   void check(const SimWorker* turned);
   // Nobody uses Weir, and old listeners are gone. present: what is in force.

@@ -27,6 +27,7 @@ struct Options {
   std::string seeds;
   std::uint64_t steps = UINT64_MAX;
   bool trace = false;
+  bool is_long = false;
 };
 
 bool run_seed(std::uint64_t seed, const Options& options) {
@@ -41,9 +42,10 @@ bool run_seed(std::uint64_t seed, const Options& options) {
   if (options.trace || !violation.empty()) {
     const auto& ledger = world.ledger();
     const std::string summary = fmt::format(
-        "{} steps; {} requests, {} answered, {} refused, {} broken; {} tunnels, {} whole\n",
-        world.steps(), ledger.requests(), ledger.answered(), ledger.refused(), ledger.broken(),
-        world.tunnels().tunnels(), world.tunnels().whole());
+        "{} steps; {} changes; {} requests, {} answered, {} refused, {} broken; "
+        "{} tunnels, {} whole; {} waits\n",
+        world.steps(), world.changes_made(), ledger.requests(), ledger.answered(), ledger.refused(),
+        ledger.broken(), world.tunnels().tunnels(), world.tunnels().whole(), world.waits());
     std::fputs(summary.c_str(), stdout);
   }
   if (!violation.empty()) {
@@ -78,9 +80,11 @@ int main(int argc, char** argv) {
   auto* seed = app.add_option("--seed", options.seed, "Run this seed.");
   app.add_option("--seeds", options.seeds, "Run seeds A..B, up to the first that fails.")
       ->excludes(seed);
+  app.add_flag("--long", options.is_long, "Run seeds 1..10000.")->excludes(seed);
   app.add_option("--steps", options.steps, "Stop after so many steps.");
   app.add_flag("--trace", options.trace, "Print what happens.");
   CLI11_PARSE(app, argc, argv);
+  if (options.is_long) options.seeds = "1..10000";
   std::signal(SIGABRT, &on_abort);
   const bool passed = options.seeds.empty() ? run_seed(options.seed, options) : run_seeds(options);
   return passed ? 0 : 1;

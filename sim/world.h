@@ -30,6 +30,9 @@ class World {
 
   const Ledger& ledger() const noexcept { return ledger_; }
   const TunnelLedger& tunnels() const noexcept { return tunnels_; }
+  std::size_t changes_made() const noexcept { return changes_.made(); }
+  // Requests and tunnels that had to wait for a server.
+  std::uint64_t waits() const noexcept { return checks_.waits(); }
   std::uint64_t steps() const noexcept { return steps_; }
   // The configuration that Weir begins with.
   const std::string& configuration() const noexcept { return configuration_; }

@@ -24,10 +24,12 @@ TEST(World, ASeedIsReplayedToTheByte) {
 
 TEST(World, AnotherSeedIsAnotherStory) { EXPECT_NE(trace_of(1), trace_of(2)); }
 
-TEST(World, MostRequestsAreAnswered) {
+TEST(World, MostRequestsAreAnsweredWhileManyThingsChange) {
   std::size_t requests = 0;
   std::size_t answered = 0;
   std::size_t refused = 0;
+  std::size_t changes = 0;
+  std::uint64_t waits = 0;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     Trace trace;
     World world(seed, trace);
@@ -35,10 +37,14 @@ TEST(World, MostRequestsAreAnswered) {
     requests += world.ledger().requests();
     answered += world.ledger().answered();
     refused += world.ledger().refused();
+    changes += world.changes_made();
+    waits += world.waits();
   }
   EXPECT_GT(requests, 1000u);
   EXPECT_GT(answered, requests / 2);
   EXPECT_GT(refused, 0u);
+  EXPECT_GT(changes, 50u);
+  EXPECT_GT(waits, 50u);
 }
 
 }  // namespace

@@ -38,7 +38,12 @@ step_release() {
   check release-build cmake --build --preset release
 }
 
-step_unit() { ctest --preset release -j "$build_jobs" --timeout 120; }
+step_unit() {
+  local status=0
+  ctest --preset release -j "$build_jobs" --timeout 120 || status=1
+  if [[ $long ]]; then check simulation-long build/release/sim/weir-sim --long || status=1; fi
+  return $status
+}
 
 step_asan() {
   local status=0
