@@ -49,6 +49,7 @@ class Backend {
   const stats::BackendStats& stats() const noexcept { return *stats_; }
   // Requests that wait for a server; shared by all generations.
   WaitQueue& wait_queue() const noexcept { return *wait_queue_; }
+  const std::shared_ptr<WaitQueue>& shared_wait_queue() const noexcept { return wait_queue_; }
   bool has_backups() const noexcept { return has_backups_; }
   // Whether a server has a limit, so that all of them may be full.
   bool may_be_full() const noexcept { return may_be_full_; }

@@ -333,5 +333,41 @@ TEST_F(GenerationTest, ABackendThatHasLeftServesWhatIsUnderWay) {
   EXPECT_TRUE(is_closed(fake.peers[1]));
 }
 
+class Taker final : public QueueWait {
+ public:
+  Taker(WorkerWaitQueue& queue, net::CancelSlot& cancel, TimePoint until, Server& server) noexcept
+      : QueueWait(queue, cancel, {.until = until, .length_max = 1}), server_(server) {}
+
+ private:
+  bool try_take() noexcept override { return server_.try_begin_lease(); }
+  Server& server_;
+};
+
+struct Release : Deferred {
+  explicit Release(ServerLease& released) noexcept
+      : Deferred([](Deferred& self) noexcept { static_cast<Release&>(self).lease.release(); }),
+        lease(released) {}
+  ServerLease& lease;
+};
+
+// A long response holds its lease, but no backend; others may wait for the same server.
+TEST_F(GenerationTest, ASlotThatOutlivedItsBackendGoesToWhoWaits) {
+  add_server("s").maxconn = 1;
+  apply();
+  const LocalRef<WorkerWaitQueue> queue(view_->wait_queue());
+  ServerLease lease = pick();
+  ASSERT_TRUE(lease);
+  view_.reset();
+  Release release(lease);
+  worker_->defer(release);
+  bool has_taken = false;
+  worker_.run([&]() -> Task<> {
+    const auto taken = co_await Taker(*queue, cancel_, worker_->now() + 5s, server(0));
+    has_taken = taken.has_value();
+  });
+  EXPECT_TRUE(has_taken);
+  server(0).end_lease();
+}
+
 }  // namespace
 }  // namespace weir::backend

@@ -47,6 +47,7 @@ ServerPool::ServerPool(Worker& worker, std::shared_ptr<Server> server,
 void ServerPool::belong_to(WorkerBackend& owner, balance::ServerIndex index,
                            const PoolSettings& settings, std::uint32_t workers) noexcept {
   owner_ = &owner;
+  wait_queue_ = owner.backend().shared_wait_queue();
   index_ = index;
   // The limit is the process's; a worker's share of it is at least one unless there is none.
   idle_max_ = (settings.idle_max + workers - 1) / workers;
@@ -144,7 +145,12 @@ void ServerPool::close_idle() noexcept {
 void ServerLease::release() noexcept {
   if (!pool_) return;
   pool_->server().end_lease();
-  if (pool_->owner() != nullptr) pool_->owner()->on_release(pool_->index());
+  if (WorkerBackend* owner = pool_->owner()) {
+    owner->on_release(pool_->index());
+  } else {
+    // The backend may be gone from this worker only, while on another one somebody waits.
+    pool_->wait_queue_->on_slot_free();
+  }
   pool_.reset();
 }
 

@@ -6,6 +6,7 @@
 
 #include "backend/server.h"
 #include "backend/server_connection.h"
+#include "backend/wait_queue.h"
 #include "base/local_ref.h"
 #include "base/slab.h"
 #include "net/cancel_slot.h"
@@ -75,6 +76,7 @@ class ServerPool : public LocalCounted {
   stats::BackendCells& backend_cells_;
   Slab<ServerConnection>& connections_;
   WorkerBackend* owner_ = nullptr;
+  std::shared_ptr<WaitQueue> wait_queue_;  // of the backend, which the leases may outlive
   balance::ServerIndex index_ = balance::ServerIndex::none;
   IntrusiveList<ServerConnection> idle_;  // the one used last in front
   std::uint32_t idle_count_ = 0;
