@@ -41,7 +41,8 @@ void Changes::serve(const Checks::Workers& workers, proxy::ProxyShared& shared, 
   if (!draft_.has_extra_listener()) ledger_.note_unserved(kExtraPort, kNever);
   open_addresses(*first);
   for (const auto& backend : first->backends) offer(*backend);
-  groups_.web.use(draft_.http_backend());
+  http_backend_ = draft_.http_backend();
+  groups_.web.use(http_backend_);
   groups_.db.use("db");
   snapshot_ = std::move(first);
   checks_->begin_change(snapshot_);
@@ -89,7 +90,8 @@ void Changes::reload() {
     const auto& known = snapshot_->backends;
     if (std::ranges::find(known, backend) == known.end()) offer(*backend);
   }
-  groups_.web.use(draft_.http_backend());
+  http_backend_ = draft_.http_backend();
+  groups_.web.use(http_backend_);
   for (const auto& backend : snapshot->backends) backend->adopt_servers();
   settings_ = std::move(next);
   before_ = std::exchange(snapshot_, std::move(snapshot));
@@ -143,7 +145,9 @@ void Changes::open_addresses(proxy::Snapshot& snapshot) {
     served.sockets = addresses.at(port);
   }
   for (const auto& [port, id] : addresses_) {
-    if (!addresses.contains(port)) ledger_.note_unserved(port, kNever);
+    if (addresses.contains(port)) continue;
+    ledger_.note_unserved(port, kNever);
+    groups_.web.use_for_good(http_backend_);
   }
   addresses_ = std::move(addresses);
 }

@@ -1,6 +1,7 @@
 #include "sim/server_group.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::sim {
 
@@ -38,6 +39,10 @@ void ServerGroup::offer(const std::string& backend, std::uint32_t attempts,
 
 void ServerGroup::use(const std::string& backend) { uses_.push_back({.backend = backend}); }
 
+void ServerGroup::use_for_good(const std::string& backend) {
+  uses_.push_back({.backend = backend, .is_for_good = true});
+}
+
 void ServerGroup::settle() noexcept {
   const TimePoint now = network_.now();
   for (auto newer = offers_.rbegin(); newer != offers_.rend(); ++newer) {
@@ -45,7 +50,11 @@ void ServerGroup::settle() noexcept {
       if (older->backend == newer->backend) older->until = std::min(older->until, now);
     }
   }
-  for (std::size_t i = 0; i + 1 < uses_.size(); ++i) uses_[i].until = std::min(uses_[i].until, now);
+  bool is_newest = true;
+  for (auto use = uses_.rbegin(); use != uses_.rend(); ++use) {
+    if (use->is_for_good) continue;
+    if (!std::exchange(is_newest, false)) use->until = std::min(use->until, now);
+  }
   for (Drain& drain : drains_) drain.settled = std::min(drain.settled, now);
 }
 

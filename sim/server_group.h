@@ -48,6 +48,8 @@ class ServerGroup {
              std::vector<OfferedServer> servers);
   // From now on requests may come to this backend, and until settle() to that before.
   void use(const std::string& backend);
+  // Connections of a listener that is gone may come to it for as long as they live.
+  void use_for_good(const std::string& backend);
   // What is under way on some server may be cut from then on.
   void note_drain(TimePoint cut_from) { drains_.push_back({cut_from}); }
   // The change is in force everywhere.
@@ -80,6 +82,7 @@ class ServerGroup {
   struct Use {
     std::string backend;
     TimePoint until = kNever;
+    bool is_for_good = false;
   };
   struct Drain {
     TimePoint cut_from;
