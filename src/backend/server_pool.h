@@ -120,6 +120,8 @@ class LeaseUse : public Link {
   LeaseUse(const ServerLease& lease, net::CancelSlot& work) noexcept : work_(work) {
     lease.pool().uses_.push_back(*this);
   }
+  // The next exchange on the connection is none of the drained server's.
+  ~LeaseUse() { work_.forget(ErrorKind::server_drained); }
 
  private:
   friend class ServerPool;

@@ -48,6 +48,20 @@ TEST_F(ServerPoolTest, ADrainCutsWhatIsUnderWayAtItsDeadline) {
   EXPECT_FALSE(works[2].is_canceled());
 }
 
+// The slot is the connection's, which may go on with other requests and servers.
+TEST_F(ServerPoolTest, WhatWasCutIsForgottenWithItsUse) {
+  add_server("drained");
+  apply();
+  const ServerLease lease = pick();
+  net::CancelSlot work;
+  {
+    const LeaseUse use(lease, work);
+    drain(0);
+    ASSERT_TRUE(is_cut(work));
+  }
+  EXPECT_FALSE(work.is_canceled());
+}
+
 TEST_F(ServerPoolTest, ARemovalCutsWhatIsUnderWayAtItsDeadline) {
   add_server("removed");
   add_server("stays");

@@ -19,6 +19,10 @@ class CancelSlot {
     reason_ = reason;
     if (held_ != nullptr) held_->abort(reason);
   }
+  // What was cancelled for this reason has ended, and further work may come into the slot.
+  void forget(ErrorKind reason) noexcept {
+    if (reason_.kind == reason) reason_ = {};
+  }
   bool is_canceled() const noexcept { return reason_.kind != ErrorKind::none; }
   Error reason() const noexcept { return reason_; }
 
