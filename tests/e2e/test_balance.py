@@ -91,6 +91,7 @@ def test_power_of_two_avoids_who_is_busy(start, held, serve, ends):
         if busy.requests:
             break
     busy.wait_for_requests(1)
+    weir.wait_for_metric(0, "weir_server_leases", server="s2")
     with Client(weir.address()) as client:
         names = Counter(client.get().body.decode() for _ in range(50))
     assert names == {"idle": 50}

@@ -131,7 +131,7 @@ def test_who_finds_the_queue_full_is_a_503_at_once(start, serve, gate, ask):
     assert b"reason: queue_full" in response.body
     record = weir.access_log()[0]
     assert (record["target"], record["status"], record["reason"]) == ("/3", 503, "queue_full")
-    assert record["sentence"] == "The backend's queue is full."
+    assert record["sentence"].startswith("The backend's queue is full.")
     weir.wait_for_metric(1, "weir_errors_total", reason="queue_full")
     weir.wait_for_metric(1, "weir_backend_errors_total", backend="web", reason="queue_full")
     gate.let(3)
