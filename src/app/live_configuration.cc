@@ -167,7 +167,7 @@ std::expected<void, std::string> LiveConfiguration::prepare() {
 void LiveConfiguration::serve(std::span<const std::unique_ptr<WorkerThread>> workers) {
   const std::lock_guard changing(changing_);
   workers_ = workers;
-  publish(snapshot(), std::move(addresses_));
+  publish(snapshot(), std::exchange(addresses_, {}));
 }
 
 void LiveConfiguration::close() {
