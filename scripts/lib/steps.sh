@@ -111,15 +111,15 @@ tidy_is_clean() {
 tidy_files() {
   local base changed
   if [[ $long ]]; then
-    git ls-files -- 'src/*.cc' ':!*_test.cc'
+    git ls-files -- 'src/*.cc' | grep -v '_test\.cc$'
     return
   fi
   base=$(git merge-base HEAD origin/main 2>/dev/null || true)
   if [[ -z $base || $base == "$(git rev-parse HEAD)" ]]; then
     base=$(git rev-list --max-count=21 --first-parent HEAD | tail -n 1)
   fi
-  changed=$(git diff --name-only --diff-filter=d "$base" -- 'src/*.cc' ':!*_test.cc')
-  printf '%s\n' "${changed:-$(git ls-files -- 'src/base/*.cc' ':!*_test.cc')}"
+  changed=$(git diff --name-only --diff-filter=d "$base" -- 'src/*.cc' | grep -v '_test\.cc$' || true)
+  printf '%s\n' "${changed:-$(git ls-files -- 'src/base/*.cc' | grep -v '_test\.cc$')}"
 }
 
 # check NAME COMMAND...: a command without a count of its own is one test.
