@@ -100,7 +100,7 @@ struct ExplainQuestion {
 
 struct Explanation {
   std::string text;        // for people, a decision a line
-  bool is_served = false;  // a server would get it
+  bool is_served = false;  // a server would get it, or a filter replies
 };
 
 // Everything may allocate, and wait for a lock or for workers: the jobs thread. Changes are made

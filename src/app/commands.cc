@@ -46,7 +46,7 @@ std::expected<Settings, std::string> settings_of(const QuickStart& quick) {
     return std::unexpected("--protocol " + quick.protocol + ": expected http or tcp");
   }
   listener.protocol = quick.protocol == "tcp" ? proxy::Protocol::tcp : proxy::Protocol::http;
-  backend::BackendSettings backend;
+  BackendEntry backend;
   backend.name = std::string("main");
   for (const std::string& to : quick.to) {
     backend::ServerSettings server;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "app/compile_filters.h"
 #include "config/difference.h"
 #include "config/reader.h"
 #include "config/text.h"
@@ -56,26 +57,45 @@ void check_routes(const proxy::ListenerSettings& listener, Problems& problems) {
   }
 }
 
+// Whether requests need a backend; reports those that have none.
+void check_route(const proxy::ListenerSettings& listener, const proxy::RouteSettings& route,
+                 Names& backends, Problems& problems) {
+  check_filters(route.filters, problems);
+  if (route.backend.position.line != 0) return backends.refer(route.backend);
+  if (always_replies(route.filters) || always_replies(listener.filters)) return;
+  problems.error(route.position,
+                 "missing key 'backend', and no filter of the route replies to every request");
+}
+
+void check_tcp_listener(const proxy::ListenerSettings& listener, Problems& problems) {
+  if (!listener.filters.empty()) {
+    problems.error(settings_of(listener.filters.front()).position,
+                   "a listener with protocol: tcp has no filters: they work on HTTP");
+  }
+  if (!listener.routes.empty()) {
+    problems.error(listener.routes.front().position,
+                   "a listener with protocol: tcp makes no content decisions: it has a 'backend' "
+                   "and no 'routes' (protocol: http has routes)");
+  }
+}
+
 void check_listener(const proxy::ListenerSettings& listener, Names& backends, Problems& problems) {
   const bool has_backend = listener.backend.position.line != 0;
   const bool has_routes = !listener.routes.empty();
   if (has_backend) backends.refer(listener.backend);
-  if (listener.protocol == proxy::Protocol::tcp && has_routes) {
-    problems.error(listener.routes.front().position,
-                   "a listener with protocol: tcp makes no content decisions: it has a 'backend' "
-                   "and no 'routes' (protocol: http has routes)");
-    return;
-  }
+  check_filters(listener.filters, problems);
+  if (listener.protocol == proxy::Protocol::tcp) check_tcp_listener(listener, problems);
+  if (listener.protocol == proxy::Protocol::tcp && has_routes) return;
   if (has_backend && has_routes) {
     problems.error(listener.backend.position,
                    "a listener has either 'backend' or 'routes'; for what no other route takes, "
                    "add a last route without 'match'");
   }
-  if (!has_backend && !has_routes) {
+  if (!has_backend && !has_routes && !always_replies(listener.filters)) {
     problems.error(listener.position,
                    "listener " + quote(*listener.name) + " has neither 'backend' nor 'routes'");
   }
-  for (const auto& route : listener.routes) backends.refer(route.backend);
+  for (const auto& route : listener.routes) check_route(listener, route, backends, problems);
   check_routes(listener, problems);
 }
 
@@ -95,7 +115,8 @@ void check_addresses(const Settings& settings, Problems& problems) {
   }
 }
 
-void check_backend(const backend::BackendSettings& backend, Problems& problems) {
+void check_backend(const BackendEntry& backend, Problems& problems) {
+  check_filters(backend.filters, problems);
   Names servers("server", problems);
   for (const auto& server : backend.servers) servers.add(server.name);
   const bool all_zero =
@@ -152,7 +173,7 @@ void compile_backends(const Settings& settings, stats::Registry& registry, const
     const auto& predecessor = before->snapshot.backends[static_cast<std::size_t>(found->second)];
     snapshot.predecessors.push_back(found->second);
     snapshot.backends.push_back(
-        config::is_equal(predecessor->settings(), backend)
+        config::is_equal<backend::BackendSettings>(predecessor->settings(), backend)
             ? predecessor
             : std::make_shared<backend::Backend>(backend, registry, predecessor.get()));
   }
@@ -195,14 +216,20 @@ proxy::Snapshot compile(const Settings& settings, stats::Registry& registry,
   compile_backends(settings, registry, before, snapshot);
   const BackendPlaces places = places_of(snapshot.backends);
   const KnownRouters known(before);
+  FilterCompiler filters(settings);
   for (const auto& listener : settings.listeners) {
     proxy::ServedListener& served = snapshot.listeners.emplace_back();
-    served.listener = std::make_shared<proxy::Listener>(listener, registry);
+    auto compiled = std::make_shared<proxy::Listener>(listener, registry);
+    compiled->filters = filters.chain_of_listener(listener);
+    served.listener = std::move(compiled);
     served.sockets = proxy::SocketsId(snapshot.listeners.size());
-    for (const auto& route : listener.routes) {
-      served.route_backends.push_back(places.at(*route.backend));
-    }
-    if (listener.routes.empty()) served.route_backends.push_back(places.at(*listener.backend));
+    const auto add_route = [&](const proxy::RouteSettings* route, const std::string& backend) {
+      served.route_backends.push_back(backend.empty() ? proxy::BackendIndex::none
+                                                      : places.at(backend));
+      served.route_filters.push_back(filters.chain_of_route(listener, route, backend));
+    };
+    for (const auto& route : listener.routes) add_route(&route, *route.backend);
+    if (listener.routes.empty()) add_route(nullptr, *listener.backend);
     served.router = known.find_same(listener);
     if (served.router == nullptr) served.router = proxy::make_router(listener);
   }

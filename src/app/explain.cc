@@ -14,6 +14,7 @@
 #include "config/text.h"
 #include "protocol/http/authority.h"
 #include "protocol/http1/parse_head.h"
+#include "proxy/http/filter.h"
 #include "proxy/http/route_request.h"
 
 namespace weir::app {
@@ -293,6 +294,18 @@ balance::ServerIndex add_server(Lines& lines, const Explained& explained, std::s
   return found;
 }
 
+// Each filter that the request passes; false: one of them replies.
+bool add_filters(Lines& lines, const proxy::FilterChain& chain) {
+  for (const auto& filter : chain.filters()) {
+    lines.add("filter", fmt::format("{}: {}", filter->name(), filter->summary()),
+              filter->position());
+    if (!filter->always_replies()) continue;
+    lines.add("answer", fmt::format("by filter {}", filter->name()));
+    return false;
+  }
+  return true;
+}
+
 // The head as a client would send it, curl say.
 std::string head_of(const Question& question, const Url& url) {
   std::string target(url.target);
@@ -381,9 +394,13 @@ std::expected<Explanation, std::string> explain(const Explained& explained,
   explanation.route = listener.protocol == proxy::Protocol::http
                           ? explain_request(lines, question, *url, settings, served)
                           : RouteIndex{0};
-  if (explanation.route != RouteIndex::none) {
-    const proxy::BackendIndex index =
-        served.route_backends[static_cast<std::size_t>(explanation.route)];
+  const auto place = static_cast<std::size_t>(explanation.route);
+  const bool is_routed = explanation.route != RouteIndex::none;
+  const proxy::FilterChain* const filters = is_routed ? served.route_filters[place].get() : nullptr;
+  if (filters != nullptr && !add_filters(lines, *filters)) {
+    explanation.is_served = true;
+  } else if (is_routed) {
+    const proxy::BackendIndex index = served.route_backends[place];
     const backend::Backend& backend = *explained.snapshot.backends[std::to_underlying(index)];
     const backend::BackendSettings& of_backend = backend.settings();
     lines.add("backend",

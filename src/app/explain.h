@@ -26,7 +26,7 @@ struct Question {
 
 struct Explanation {
   std::string text;        // for people, a decision a line
-  bool is_served = false;  // a server was found
+  bool is_served = false;  // a server was found, or a filter replies
   // As Router::match says; 0 if the listener has a backend and no routes.
   proxy::RouteIndex route = proxy::RouteIndex::none;
   balance::ServerIndex server = balance::ServerIndex::none;  // of the route's backend

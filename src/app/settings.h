@@ -62,6 +62,17 @@ void describe(V& v, ProcessTimeouts& s) {
       .range(0s, 24h);
 }
 
+struct BackendEntry : backend::BackendSettings {
+  std::vector<proxy::FilterEntry> filters;
+};
+
+template <class V>
+void describe(V& v, BackendEntry& s) {
+  describe(v, static_cast<backend::BackendSettings&>(s));
+  v.field("filters", s.filters,
+          "What requests to the backend pass, in this order, behind those of listener and route.");
+}
+
 struct Settings {
   std::optional<AdminSettings> admin;
   WorkerCount workers;
@@ -70,7 +81,7 @@ struct Settings {
   ByteCount worker_buffers{std::uint64_t{256} << 20};
   ProcessTimeouts timeouts;
   std::vector<proxy::ListenerSettings> listeners;
-  std::vector<backend::BackendSettings> backends;
+  std::vector<BackendEntry> backends;
 };
 
 template <class V>

@@ -1,7 +1,7 @@
 #pragma once
 // Bump allocator for what lives as long as one exchange. Destructors of what is made in it do not
-// run, so it takes trivially destructible types only. Bounded by the pool it borrows its chunks
-// from.
+// run, so that what is not trivially destructible is its maker's affair. Bounded by the pool it
+// borrows its chunks from.
 
 #include <cstddef>
 #include <cstring>
@@ -47,6 +47,12 @@ class Arena {
   template <class T, class... Args>
   T* make(Args&&... args) noexcept {
     static_assert(std::is_trivially_destructible_v<T>);
+    return construct<T>(std::forward<Args>(args)...);
+  }
+
+  // The caller ends its life before the arena's.
+  template <class T, class... Args>
+  T* construct(Args&&... args) noexcept {
     void* place = allocate(sizeof(T), alignof(T));
     return place == nullptr ? nullptr : new (place) T(std::forward<Args>(args)...);
   }

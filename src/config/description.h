@@ -81,6 +81,7 @@ struct StructDescription {
   std::vector<FieldDescription> fields;
   const void* defaults = nullptr;              // an initial value, alive for ever
   std::optional<std::size_t> position_offset;  // of a member `Position position`
+  bool has_exactly_one = false;                // of its keys
 };
 
 // The scalar within lists and other holders: what range() bounds.
@@ -157,7 +158,11 @@ class Describer {
     return described;
   }
 
+  // The struct is a choice: one of its keys is written, and no other.
+  void exactly_one() { has_exactly_one_ = true; }
+
   std::size_t offset_of(const void* member) const;
+  bool has_exactly_one() const { return has_exactly_one_; }
   std::vector<FieldDescription> take_fields() { return std::move(fields_); }
 
  private:
@@ -166,6 +171,7 @@ class Describer {
 
   std::span<const std::byte> object_;
   std::vector<FieldDescription> fields_;
+  bool has_exactly_one_ = false;
 };
 
 template <class T>
@@ -176,6 +182,7 @@ const StructDescription& description_of() {
     Describer describer(std::as_bytes(std::span(&initial, 1)));
     describe(describer, initial);
     made.fields = describer.take_fields();
+    made.has_exactly_one = describer.has_exactly_one();
     made.defaults = &initial;
     if constexpr (requires {
                     { initial.position } -> std::same_as<Position&>;

@@ -50,6 +50,12 @@ std::string expected(const FieldDescription& field, const Type& type) {
   return {};
 }
 
+std::string names_of(const StructDescription& description) {
+  std::vector<std::string_view> names;
+  for (const FieldDescription& field : description.fields) names.push_back(field.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 class Reader {
  public:
   explicit Reader(Problems& problems) : problems_(problems) {}
@@ -60,6 +66,7 @@ class Reader {
   void read_value(const Node& node, const FieldDescription& field, const Type& type, void* out);
   void read_scalar(const Node& node, const FieldDescription& field, const Type& type, void* out);
   void read_list(const Node& node, const FieldDescription& field, const Type& type, void* out);
+  void check_choice(const Node& node, const StructDescription& description);
   void check_length(const Node& node, const FieldDescription& field);
   void report_unknown(const Node& key, const StructDescription& description);
 
@@ -99,21 +106,25 @@ void Reader::read_struct(const Node& node, const StructDescription& description,
     first = &key;
     read_value(node.children[i + 1], *field, *field->type, object + field->offset);
   }
+  if (description.has_exactly_one) check_choice(node, description);
   for (std::size_t i = 0; i < fields.size(); ++i) {
     if (!fields[i].is_required || keys[i] != nullptr) continue;
     problems_.error(node.position, fmt::format("missing key {}", quote(fields[i].name)));
   }
 }
 
+void Reader::check_choice(const Node& node, const StructDescription& description) {
+  const std::size_t keys = node.children.size() / 2;
+  if (keys == 1) return;
+  problems_.error(node.position, fmt::format("expected one of {}, found {}", names_of(description),
+                                             keys == 0 ? "nothing" : "several"));
+}
+
 void Reader::report_unknown(const Node& key, const StructDescription& description) {
   Nearest nearest(key.text);
-  std::vector<std::string_view> names;
-  for (const FieldDescription& field : description.fields) {
-    nearest.consider(field.name);
-    names.push_back(field.name);
-  }
+  for (const FieldDescription& field : description.fields) nearest.consider(field.name);
   const std::string hint = nearest.best().empty()
-                               ? fmt::format(" (expected {})", fmt::join(names, ", "))
+                               ? fmt::format(" (expected {})", names_of(description))
                                : nearest.hint();
   problems_.error(key.position, fmt::format("unknown key {}{}", quote(key.text), hint));
 }

@@ -288,5 +288,33 @@ TEST(Reader, AProblemBehindAnAliasIsReportedOnceWhereItIsWritten) {
             "                     ^\n");
 }
 
+struct Choice {
+  std::optional<std::int32_t> one;
+  std::optional<std::int32_t> two;
+};
+template <class V>
+void describe(V& v, Choice& s) {
+  v.exactly_one();
+  v.field("one", s.one, "The first.");
+  v.field("two", s.two, "The second.");
+}
+
+std::string problems_of_choice(std::string text) {
+  Choice choice;
+  Problems problems;
+  const Document document = parse_document("weir.yaml", std::move(text), problems);
+  read(document.root, choice, problems);
+  return print(problems, document);
+}
+
+TEST(Reader, AChoiceHasExactlyOneKey) {
+  EXPECT_EQ(problems_of_choice("one: 1"), "");
+  EXPECT_NE(problems_of_choice("{}").find("1:1: error: expected one of one, two, found nothing"),
+            std::string::npos);
+  EXPECT_NE(problems_of_choice("{ one: 1, two: 2 }")
+                .find("1:1: error: expected one of one, two, found several"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace weir::config

@@ -119,6 +119,10 @@ class SchemaWriter {
     }
     out.add("type", quoted("object"));
     out.add("additionalProperties", "false");
+    if (description.has_exactly_one) {
+      out.add("minProperties", "1");
+      out.add("maxProperties", "1");
+    }
     if (!required.is_empty()) out.add("required", required.array());
     out.add("properties", properties.object());
   }

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "config/description.h"
 #include "net/address.h"
+#include "proxy/filter_entry.h"
 #include "proxy/router.h"
 
 namespace weir::proxy {
@@ -62,13 +63,17 @@ void describe(V& v, MatchSettings& s) {
 struct RouteSettings {
   config::Position position;
   MatchSettings match;
+  std::vector<FilterEntry> filters;
   config::Located<std::string> backend;
 };
 
 template <class V>
 void describe(V& v, RouteSettings& s) {
   v.field("match", s.match, "What requests the route is for; without it, all.");
-  v.field("backend", s.backend, "Name of the backend that answers.").required();
+  v.field("filters", s.filters,
+          "What requests of the route pass, in this order, behind those of the listener.");
+  v.field("backend", s.backend,
+          "Name of the backend that answers; not needed behind a filter that replies to all.");
 }
 
 struct ListenerTimeouts {
@@ -114,6 +119,7 @@ struct ListenerSettings {
   config::Located<std::string> name;
   config::Located<net::Address> address;
   Protocol protocol = Protocol::http;
+  std::vector<FilterEntry> filters;
   std::vector<RouteSettings> routes;
   config::Located<std::string> backend;
   std::optional<std::uint32_t> maxconn;
@@ -128,6 +134,9 @@ void describe(V& v, ListenerSettings& s) {
   v.field("address", s.address, "Where clients connect to; port 0 is any free one.").required();
   v.field("protocol", s.protocol,
           "What is spoken: `tcp` passes bytes on and makes no content decisions.");
+  v.field("filters", s.filters,
+          "What every request passes, in this order (protocol: http); responses pass it in the "
+          "reverse one.");
   v.field("routes", s.routes,
           "Which backend answers which request (protocol: http); the first that matches.");
   v.field("backend", s.backend, "The backend of every request or connection, instead of routes.");

@@ -73,11 +73,13 @@ class ProxyFixture : public testing::Test {
     snapshot->predecessors = {before.empty() ? BackendIndex::none : BackendIndex{0}};
     auto listener = std::make_shared<Listener>(listener_, registry_);
     listener->access_log = log_file_;
+    listener->filters = filters_;
     const std::size_t routes = std::max<std::size_t>(listener_.routes.size(), 1);
     snapshot->listeners.push_back({.listener = std::move(listener),
                                    .sockets = kSockets,
                                    .router = make_router(listener_),
-                                   .route_backends = std::vector(routes, BackendIndex{0})});
+                                   .route_backends = std::vector(routes, BackendIndex{0}),
+                                   .route_filters = std::vector(routes, filters_)});
     return snapshot;
   }
   void reload() { proxy_->install(make_snapshot(), {}); }
@@ -151,6 +153,7 @@ class ProxyFixture : public testing::Test {
   TestWorker worker_;
   stats::Registry registry_{1};
   LogRing log_{1 << 20};
+  std::shared_ptr<const FilterChain> filters_;
   std::shared_ptr<const AccessLogFile> log_file_ = std::make_shared<const AccessLogFile>(0u);
   ProxyShared shared_{registry_};
   ListenerSettings listener_;

@@ -17,6 +17,8 @@
 
 namespace weir::proxy {
 
+class FilterChain;
+
 // A backend's place in its snapshot.
 enum class BackendIndex : std::uint32_t { none = 0xffffffff };
 
@@ -33,6 +35,8 @@ struct Listener {
   std::uint32_t maxconn;                            // 0: no limit
   std::shared_ptr<const AccessLogFile> access_log;  // null: no line is written
   std::shared_ptr<const stats::ListenerStats> stats;
+  // For answers to what no route takes; null: there are none.
+  std::shared_ptr<const FilterChain> filters;
 };
 
 // The listening sockets of one address, one a worker; the same from one snapshot to the next.
@@ -43,7 +47,9 @@ struct ServedListener {
   std::shared_ptr<const Listener> listener;
   SocketsId sockets{};
   std::shared_ptr<const Router> router;
-  std::vector<BackendIndex> route_backends;  // by RouteIndex
+  // By RouteIndex.
+  std::vector<BackendIndex> route_backends;                       // none: a filter replies to all
+  std::vector<std::shared_ptr<const FilterChain>> route_filters;  // null: there are none
 };
 
 struct Snapshot {

@@ -63,7 +63,13 @@ void WorkerListener::serve(const ServedListener& served) {
   router_ = served.router;
   route_backends_.clear();
   for (const BackendIndex backend : served.route_backends) {
-    route_backends_.push_back(worker_.backend(backend));
+    route_backends_.push_back(backend == BackendIndex::none ? LocalRef<backend::WorkerBackend>()
+                                                            : worker_.backend(backend));
+  }
+  route_filters_.clear();
+  for (const auto& chain : served.route_filters) {
+    route_filters_.push_back(chain == nullptr ? LocalRef<FilterUse>()
+                                              : make_local<FilterUse>(chain));
   }
 }
 

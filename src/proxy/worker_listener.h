@@ -3,6 +3,7 @@
 // or connections run out it stops accepting, so that clients wait in the kernel's queue, and starts
 // again when there is room. A reload changes what it serves; its connections keep it alive.
 
+#include "proxy/filter_use.h"
 #include "proxy/proxy_worker.h"
 
 namespace weir::proxy {
@@ -26,8 +27,13 @@ class WorkerListener : public LocalCounted {
   const LocalRef<ListenerUse>& use() const noexcept { return use_; }
   const Listener& listener() const noexcept { return *use_->listener; }
   const Router& router() const noexcept { return *router_; }
+  // Null: a filter of the route replies to all.
   const LocalRef<backend::WorkerBackend>& backend_of(RouteIndex route) const noexcept {
     return route_backends_[static_cast<std::size_t>(route)];
+  }
+  // Null: there are none.
+  const LocalRef<FilterUse>& filters_of(RouteIndex route) const noexcept {
+    return route_filters_[static_cast<std::size_t>(route)];
   }
   SocketsId sockets() const noexcept { return sockets_; }
   std::uint16_t port() const noexcept { return port_; }
@@ -76,6 +82,7 @@ class WorkerListener : public LocalCounted {
   LocalRef<ListenerUse> use_;
   std::shared_ptr<const Router> router_;
   std::vector<LocalRef<backend::WorkerBackend>> route_backends_;  // by RouteIndex
+  std::vector<LocalRef<FilterUse>> route_filters_;                // likewise
   SocketsId sockets_;
   std::uint16_t port_;
   Socket* socket_;

@@ -1,6 +1,6 @@
 // One attempt: write the request to a server, relay the response.
 
-#include "proxy/http/exchange.h"
+#include "proxy/http/answer.h"
 #include "proxy/http/relay.h"
 #include "proxy/http/upgrade.h"
 #include "proxy/worker_listener.h"
@@ -116,10 +116,11 @@ Task<Result<void>> read_final_head(Exchange& x, net::ServerSideStream& server, R
 
 // What an intermediary owes the client: a date (RFC 9110 6.6.1), and with a 426 the protocols that
 // the server asks for (RFC 9110 15.5.22).
-void complete_fields(http::FieldList& fields, std::uint16_t status, std::string_view now) noexcept {
+void complete_fields(Exchange& x, http::FieldList& fields, std::uint16_t status) noexcept {
   if (fields.find(http::FieldId::date) == nullptr) {
-    // A head that is full already stays as it is.
-    static_cast<void>(fields.add({.name = "Date", .value = now, .id = http::FieldId::date}));
+    // Without room the head stays as it is.
+    static_cast<void>(add_field(
+        x, fields, {.name = "Date", .value = x.proxy.http_date(), .id = http::FieldId::date}));
   }
   if (status != 426) return;
   for (http::Field& field : fields) {
@@ -138,8 +139,13 @@ Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStre
   if (x.connection.is_ending() || !x.client.is_body_read()) {
     head.persistence = http::Persistence::close;
   }
-  complete_fields(head.fields, head.status, x.proxy.http_date());
+  complete_fields(x, head.fields, head.status);
   const auto follows = server.is_body_read() ? net::BodyFollows::no : net::BodyFollows::yes;
+  net::BodySource* body = &server;
+  if (x.filters != nullptr) {
+    WEIR_CO_TRY(x.filters->filter_response(x, head, Origin::server));
+    if (follows == net::BodyFollows::yes) body = &x.filters->wrap_response_body(x, head, server);
+  }
   x.status = head.status;
   x.progress = Progress::answered;
   WEIR_CO_TRY(co_await x.client.write_head(
@@ -147,7 +153,7 @@ Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStre
   if (follows == net::BodyFollows::no) co_return Result<void>();
   // A long body keeps no generation of the backend's configuration.
   x.backend.reset();
-  co_await relay.pump_response();
+  co_await relay.pump_response(*body);
   x.bytes_sent = relay.response().bytes();
   if (relay.response().failed() == BodyPump::Failed::none) co_return Result<void>();
   co_return fail(exact_error(relay.response(), ErrorKind::response_body_timeout,
@@ -203,7 +209,7 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimeP
   const bool is_tunnel = x.status == 101;
   if (!is_tunnel) x.bytes_received = x.body.received();
   lease.cells().bytes_sent.add(is_tunnel ? x.bytes_received : relay.request().bytes());
-  lease.cells().bytes_received.add(is_tunnel ? x.bytes_sent : relay.response().bytes());
+  lease.cells().bytes_received.add(is_tunnel ? x.bytes_sent : relay.response_bytes());
   if (result && connection->http.is_reusable()) use.mark_reusable();
   co_return result;
 }

@@ -5,6 +5,8 @@
 #include "base/arena.h"
 #include "net/http/http_stream.h"
 #include "proxy/attempt_log.h"
+#include "proxy/filter_use.h"
+#include "proxy/http/filter.h"
 #include "proxy/http/replay_body.h"
 #include "proxy/worker_listener.h"
 
@@ -15,6 +17,16 @@ enum class Progress : std::uint8_t { connecting, sent, response_begun, answered 
 
 struct Exchange {
   Exchange(ClientConnection& client_connection, net::ClientSideStream& client_stream) noexcept;
+  Exchange(const Exchange&) = delete;
+  ~Exchange();
+
+  // A filter's view of a body, which lives as long as the exchange; nullptr: there is no room.
+  template <class Body, class... Arguments>
+  Body* make_body(Arguments&&... arguments) noexcept {
+    Body* const made = arena.construct<Body>(std::forward<Arguments>(arguments)...);
+    if (made != nullptr) made->made_before_ = std::exchange(body_filters, made);
+    return made;
+  }
 
   ClientConnection& connection;
   net::ClientSideStream& client;
@@ -25,12 +37,17 @@ struct Exchange {
   http::RequestHead request;
   http::ResponseHead response;
   LocalRef<backend::WorkerBackend> backend;  // once routed, until the response's body
+  // The listener's until it is routed, then the route's; nullptr: there are none.
+  const FilterChain* filters;
+  LocalRef<FilterUse> filter_use;
+  BodyFilter* body_filters = nullptr;  // the newest
   TimePoint began;
   AttemptLog attempts;
   Progress progress = Progress::connecting;
   // close: no further request is wanted on the connection.
   http::Persistence persistence = http::Persistence::keep_alive;
   ReplayBody body;
+  std::string_view own_body;  // of an answer that Weir makes itself
   Error error;                // why it failed; kind none: it did not
   std::string_view sentence;  // the same for the log, if more is known than the kind says
   Duration connect_time = stats::kNotReached;
@@ -58,9 +75,6 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimeP
 
 // What happened, for a person: the rule that was broken, if it is known.
 std::string_view sentence_of(const Error& error) noexcept;
-
-// Answers with the status and sentence of x.error, if it has any. proxy/http/error_page.cc.
-Task<void> write_error_page(Exchange& x);
 
 // The keep-alive loop of one HTTP/1 connection. proxy/http/serve_http_connection.cc.
 Task<void> serve_http_connection(ClientConnection& connection);

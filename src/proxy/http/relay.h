@@ -4,6 +4,7 @@
 // takes nothing, and copies to a slab buffer only what a short send left over.
 
 #include <coroutine>
+#include <optional>
 
 #include "net/http/http_stream.h"
 #include "runtime/worker.h"
@@ -84,13 +85,17 @@ class Relay final : private BodyPump::Owner {
   // learns of it.
   Relay(Worker& worker, net::HttpStream& client, net::BodySource& request_body,
         net::HttpStream& server, const BodyLimits& request, const BodyLimits& response) noexcept
-      : client_(client),
+      : worker_(worker),
+        client_(client),
         server_(server),
-        request_(worker, request_body, server, request, *this),
-        response_(worker, server, client, response, *this) {}
+        request_body_(request_body),
+        response_limits_(response),
+        request_(worker, request_body, server, request, *this) {}
 
   BodyPump& request() noexcept { return request_; }
-  BodyPump& response() noexcept { return response_; }
+  // Once pump_response() has been called.
+  BodyPump& response() noexcept { return *response_; }
+  std::uint64_t response_bytes() const noexcept { return response_ ? response_->bytes() : 0; }
 
   // Beside whatever the caller awaits meanwhile.
   void start_request() noexcept { request_.start(); }
@@ -112,14 +117,17 @@ class Relay final : private BodyPump::Owner {
   auto stop_request() noexcept {
     if (request_.is_started() && !request_.is_over()) {
       server_.reset(make_error(ErrorKind::canceled, Side::weir));
-      client_.cancel_body_readable();
+      request_body_.cancel_body_readable();
       request_.cancel_turn();
     }
     return Over{*this, request_};
   }
-  auto pump_response() noexcept {
-    response_.start();
-    return Over{*this, response_};
+  // body: the server's, or a filter's view of it.
+  auto pump_response(net::BodySource& body) noexcept {
+    response_.emplace(worker_, body, client_, response_limits_,
+                      static_cast<BodyPump::Owner&>(*this));
+    response_->start();
+    return Over{*this, *response_};
   }
 
  private:
@@ -135,10 +143,13 @@ class Relay final : private BodyPump::Owner {
   };
   void on_pump_over(BodyPump& pump) noexcept override;
 
+  Worker& worker_;
   net::HttpStream& client_;
   net::HttpStream& server_;
+  net::BodySource& request_body_;
+  BodyLimits response_limits_;
   BodyPump request_;
-  BodyPump response_;
+  std::optional<BodyPump> response_;
   BodyPump* awaited_ = nullptr;
   std::coroutine_handle<> task_;
 };

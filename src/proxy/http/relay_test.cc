@@ -101,7 +101,7 @@ class RelayTest : public testing::Test {
   }
   // Pumps the response in a task of its own.
   void start_response() {
-    scope_.spawn([this]() -> Task<> { co_await relay_->pump_response(); });
+    scope_.spawn([this]() -> Task<> { co_await relay_->pump_response(server_); });
   }
   void stop_request() {
     scope_.spawn([this]() -> Task<> { co_await relay_->stop_request(); });

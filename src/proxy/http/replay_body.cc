@@ -22,11 +22,12 @@ BodyRead ReplayBody::try_read_body(std::span<char> into) noexcept {
   if (next_ < kept_bytes_) {
     const std::string_view again(kept_.data() + next_, kept_bytes_ - next_);
     next_ = kept_bytes_;
-    return BodyRead::of(again, client_.is_body_read() ? BodyEnd::last : BodyEnd::more);
+    return BodyRead::of(again, ended_ ? BodyEnd::last : BodyEnd::more);
   }
-  const BodyRead read = client_.try_read_body(into);
+  const BodyRead read = source_->try_read_body(into);
   if (read.status == BodyRead::Status::data) {
     received_ += read.data.size();
+    ended_ = read.end == BodyEnd::last;
     if (keeping_) keep(read.data);
   }
   return read;

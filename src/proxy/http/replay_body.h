@@ -10,9 +10,13 @@ class ReplayBody final : public net::BodySource {
  public:
   static constexpr std::size_t kBytesMax = std::size_t{64} << 10;
 
-  ReplayBody(BufferPool& buffers, net::HttpStream& client) noexcept
-      : buffers_(buffers), client_(client) {}
+  ReplayBody(BufferPool& buffers, net::BodySource& source) noexcept
+      : buffers_(buffers), source_(&source) {}
   ReplayBody(const ReplayBody&) = delete;
+
+  // What it reads from. Before the first read a filter may put itself in front of that.
+  net::BodySource& source() const noexcept { return *source_; }
+  void read_from(net::BodySource& source) noexcept { source_ = &source; }
 
   // The next read gives the body from its first byte. Only while is_whole().
   void rewind() noexcept;
@@ -20,25 +24,26 @@ class ReplayBody final : public net::BodySource {
   bool is_whole() const noexcept { return keeping_ || received_ == 0; }
   // Nothing will be sent again: gives the memory back.
   void stop_keeping() noexcept;
-  // Bytes that came from the client.
+  // Bytes that came from the source.
   std::uint64_t received() const noexcept { return received_; }
 
   net::BodyRead try_read_body(std::span<char> into) noexcept override;
   Started start_body_readable(TimePoint deadline, net::Waiter& waiter) noexcept override {
-    return client_.start_body_readable(deadline, waiter);
+    return source_->start_body_readable(deadline, waiter);
   }
-  void cancel_body_readable() noexcept override { client_.cancel_body_readable(); }
-  const http::FieldList& trailers() const noexcept override { return client_.trailers(); }
+  void cancel_body_readable() noexcept override { source_->cancel_body_readable(); }
+  const http::FieldList& trailers() const noexcept override { return source_->trailers(); }
 
  private:
   void keep(std::string_view data) noexcept;
 
   BufferPool& buffers_;
-  net::HttpStream& client_;
+  net::BodySource* source_;
   Buffer kept_;
   std::uint32_t kept_bytes_ = 0;
   std::uint32_t next_ = 0;  // of kept_, to be read again; kept_bytes_: read on from the client
   bool keeping_ = true;
+  bool ended_ = false;  // the source has given its last byte
   std::uint64_t received_ = 0;
 };
 

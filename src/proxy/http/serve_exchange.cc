@@ -3,7 +3,7 @@
 #include "backend/retry_plan.h"
 #include "net/pause.h"
 #include "proxy/failure_sentence.h"
-#include "proxy/http/exchange.h"
+#include "proxy/http/answer.h"
 #include "proxy/http/route_request.h"
 #include "proxy/http/upgrade.h"
 #include "proxy/worker_listener.h"
@@ -30,8 +30,8 @@ class HangUpWatch : private net::Waiter {
   Exchange& x_;
 };
 
-// The backend that the first matching route names.
-Result<LocalRef<backend::WorkerBackend>> find_backend(Exchange& x) {
+// The first matching route says which backend and which filters.
+Result<void> route(Exchange& x) {
   RoutingSpace space;
   space.path = x.arena.allocate_array<char>(x.request.path.size());
   if (space.path.data() == nullptr) return fail(ErrorKind::uri_too_long, Side::client);
@@ -39,7 +39,10 @@ Result<LocalRef<backend::WorkerBackend>> find_backend(Exchange& x) {
   const Routing routing =
       route_request(x.request, listener.listener().limits, listener.router(), space);
   if (routing.error.kind != ErrorKind::none) return fail(routing.error);
-  return listener.backend_of(routing.route);
+  x.backend = listener.backend_of(routing.route);
+  x.filter_use = listener.filters_of(routing.route);
+  x.filters = x.filter_use ? x.filter_use->chain.get() : nullptr;
+  return {};
 }
 
 bool may_retry(const Exchange& x, Error error) noexcept {
@@ -120,28 +123,42 @@ Exchange::Exchange(ClientConnection& client_connection,
       listener_use(client_connection.listener->use()),
       listener(*listener_use->listener),
       arena(client_connection.worker.worker().buffers()),
+      filters(listener.filters.get()),
       began(client_connection.worker.worker().now()),
       attempts(began),
       body(client_connection.worker.worker().buffers(), client_stream) {}
 
-Task<void> serve_exchange(Exchange& x) {
-  auto found = find_backend(x);
-  if (found) {
-    x.backend = std::move(*found);
-    x.backend->cells().requests.add();
-    offer_upgrade(x);
-    // What cannot be sent again need not be kept.
-    if (!http::is_idempotent(x.request.method)) x.body.stop_keeping();
-    const auto result = co_await make_attempts(x);
-    if (result) co_return;
-    x.error = result.error();
-    x.sentence = sentence_for_log(x);
-    const backend::ServerPool* server = x.attempts.last_server();
-    auto& cells = server != nullptr ? server->backend_cells() : x.backend->cells();
-    cells.errors.count(x.error.kind);
-  } else {
-    x.error = found.error();
+Exchange::~Exchange() {
+  while (body_filters != nullptr) {
+    BodyFilter* const newest = std::exchange(body_filters, body_filters->made_before_);
+    newest->~BodyFilter();
   }
+}
+
+Task<void> serve_exchange(Exchange& x) {
+  Result<Verdict> verdict = Verdict::proceed;
+  if (const auto routed = route(x); !routed) {
+    verdict = fail(routed.error());
+  } else if (x.filters != nullptr) {
+    verdict = x.filters->is_async() ? co_await x.filters->filter_request_async(x)
+                                    : x.filters->filter_request(x);
+  }
+  if (!verdict) {
+    x.error = verdict.error();
+    co_return co_await write_error_page(x);
+  }
+  if (*verdict == Verdict::reply) co_return co_await write_answer(x, Origin::filter);
+  x.backend->cells().requests.add();
+  offer_upgrade(x);
+  // What cannot be sent again need not be kept.
+  if (!http::is_idempotent(x.request.method)) x.body.stop_keeping();
+  const auto result = co_await make_attempts(x);
+  if (result) co_return;
+  x.error = result.error();
+  x.sentence = sentence_for_log(x);
+  const backend::ServerPool* server = x.attempts.last_server();
+  auto& cells = server != nullptr ? server->backend_cells() : x.backend->cells();
+  cells.errors.count(x.error.kind);
   if (x.progress != Progress::answered) co_await write_error_page(x);
 }
 

@@ -3,7 +3,7 @@
 
 #include "net/http/http1_stream.h"
 #include "net/linger.h"
-#include "proxy/http/exchange.h"
+#include "proxy/http/answer.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
@@ -23,6 +23,7 @@ void count_and_log(const Exchange& x) {
   if (x.status != 0) cells.responses.count(x.status);
   cells.request_duration.record(duration);
   if (x.error.kind != ErrorKind::none) x.proxy.cells().errors.count(x.error);
+  if (x.filters != nullptr) x.filters->end(x);
   if (x.listener.access_log == nullptr) return;
 
   std::array<char, INET6_ADDRSTRLEN> address;

@@ -57,6 +57,9 @@ Task<Result<void>> run_upgrade(Exchange& x, backend::ServerConnection& connectio
   if (!x.offers_upgrade || !let_pass(x.response.fields)) {
     co_return fail(ErrorKind::bad_response, Side::server);
   }
+  if (x.filters != nullptr) {
+    WEIR_CO_TRY(x.filters->filter_response(x, x.response, Origin::server));
+  }
   x.status = x.response.status;
   x.progress = Progress::answered;
   WEIR_CO_TRY(co_await x.client.write_head(x.response, net::BodyFollows::no,

@@ -1,0 +1,38 @@
+#pragma once
+// The built-in filters, one line each: what `filters` lists of a configuration can name.
+
+#include <memory>
+#include <optional>
+
+#include "config/description.h"
+#include "filter/respond.h"
+
+namespace weir::filter {
+
+// An entry of a list: the settings of one filter.
+struct FilterSettings {
+  config::Position position;
+  std::optional<RespondSettings> respond;
+};
+
+// Calls visit.operator()<FILTER>(name, settings, help) for each.
+template <class Settings, class Visit>
+void for_each_filter(Settings& s, Visit&& visit) {
+  visit.template operator()<Respond>("respond", s.respond, "Replies itself; no server is asked.");
+}
+
+template <class V>
+void describe(V& v, FilterSettings& s) {
+  v.exactly_one();
+  for_each_filter(s, [&v]<class>(std::string_view name, auto& settings, std::string_view help) {
+    v.field(name, settings, help);
+  });
+}
+
+// Reports settings of a filter that contradict each other. Jobs thread or start.
+void check_filter(const FilterSettings& settings, config::Problems& problems);
+
+// The filter that an entry names; null if it was not read. Jobs thread or start.
+std::shared_ptr<const proxy::Filter> make_filter(const FilterSettings& settings);
+
+}  // namespace weir::filter
