@@ -32,13 +32,17 @@ std::unexpected<Refusal> refuse_closed() {
 
 // "backends[users].servers[u1].weight: 5 -> 3".
 std::string print_change(const config::Difference& difference) {
-  if (difference.before.empty() && difference.after == "order changed") {
-    return difference.path + ": order changed";
+  switch (difference.kind) {
+    case config::Difference::Kind::added:
+      return fmt::format("{}: added {}", difference.path, difference.after);
+    case config::Difference::Kind::removed:
+      return difference.path + ": removed";
+    case config::Difference::Kind::changed:
+      return fmt::format("{}: {} -> {}", difference.path, difference.before, difference.after);
+    case config::Difference::Kind::reordered:
+      return difference.path + ": order changed";
   }
-  if (difference.before.empty())
-    return fmt::format("{}: added {}", difference.path, difference.after);
-  if (difference.after.empty()) return difference.path + ": removed";
-  return fmt::format("{}: {} -> {}", difference.path, difference.before, difference.after);
+  return {};
 }
 
 // Settings of the process, which only a new one can have.

@@ -114,6 +114,8 @@ struct NamedItems {
 };
 
 class Finder {
+  using Kind = Difference::Kind;
+
  public:
   // Null: it is not there.
   void compare(const Type& type, const void* before, const void* after) {
@@ -169,7 +171,7 @@ class Finder {
       is_same_order = is_same_order && old->place >= last_place;
       last_place = old->place;
     }
-    if (!is_same_order) differences_.push_back({path_, "", "order changed"});
+    if (!is_same_order) differences_.push_back({Kind::reordered, path_, "", ""});
   }
 
   void compare_items(const Type& item, std::string_view name, const void* before,
@@ -191,7 +193,10 @@ class Finder {
     const auto print = [&type](const void* value) {
       return value == nullptr ? "" : cut(print_value(type, value));
     };
-    differences_.push_back({path_, print(before), print(after)});
+    const Kind kind = before == nullptr  ? Kind::added
+                      : after == nullptr ? Kind::removed
+                                         : Kind::changed;
+    differences_.push_back({kind, path_, print(before), print(after)});
   }
 
   std::string path_;

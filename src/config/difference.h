@@ -2,6 +2,7 @@
 // What differs between two values of a described struct, setting by setting: what a reload changes.
 // Where something was written (Located, a member `Position position`) never counts.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -11,13 +12,15 @@ namespace weir::config {
 
 // One setting, or one item of a list, that differs.
 struct Difference {
+  // reordered: the items of the list at `path` that are in both have another order.
+  enum class Kind : std::uint8_t { added, removed, changed, reordered };
+  Kind kind = Kind::changed;
   // Keys from the root: "timeouts.connect". An item of a list is written by its name if the items
   // are structs with a required string `name`, "servers[u1].weight", and otherwise by its place
   // from 0, "hosts[2]".
   std::string path;
   // As a file would have it, a mapping with what differs from its defaults; long text is cut.
-  // Empty: it is not there. When the items of a list that are in both have another order, path is
-  // that of the list, before is empty and after is "order changed".
+  // Empty: it is not there, or only the order is another.
   std::string before;
   std::string after;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <utility>
 
 #include "base/random.h"
 #include "config/config_test.h"
@@ -11,12 +12,14 @@ namespace weir::config {
 
 // GoogleTest's hook, by its name: shows the differences of a failing test.
 void PrintTo(const Difference& difference, std::ostream* out) {  // NOLINT
-  *out << fmt::format("{}: '{}' -> '{}'", difference.path, difference.before, difference.after);
+  *out << fmt::format("{}: '{}' -> '{}' ({})", difference.path, difference.before, difference.after,
+                      std::to_underlying(difference.kind));
 }
 
 namespace {
 
 using namespace std::chrono_literals;
+using enum Difference::Kind;
 
 using test::Limits;
 using test::Port;
@@ -154,7 +157,14 @@ std::string mutate(Tree& tree, Random& random) {
 }
 
 std::vector<Difference> swapped(std::vector<Difference> differences) {
-  for (Difference& difference : differences) std::swap(difference.before, difference.after);
+  for (Difference& difference : differences) {
+    std::swap(difference.before, difference.after);
+    if (difference.kind == added) {
+      difference.kind = removed;
+    } else if (difference.kind == removed) {
+      difference.kind = added;
+    }
+  }
   return differences;
 }
 
@@ -166,11 +176,12 @@ TEST(Difference, NamesWhatChangedWithBothValues) {
   after.port = Port{80};
   after.pools[0].items[1].weight = 7;
   after.pools[0].items[1].limits.timeout = 90s;
-  EXPECT_EQ(find_differences(before, after),
-            (std::vector<Difference>{{"protocol", "http", "tcp"},
-                                     {"port", "", ":80"},
-                                     {"pools[web].items[u2].weight", "1", "7"},
-                                     {"pools[web].items[u2].limits.timeout", "10s", "1m30s"}}));
+  EXPECT_EQ(
+      find_differences(before, after),
+      (std::vector<Difference>{{changed, "protocol", "http", "tcp"},
+                               {added, "port", "", ":80"},
+                               {changed, "pools[web].items[u2].weight", "1", "7"},
+                               {changed, "pools[web].items[u2].limits.timeout", "10s", "1m30s"}}));
 }
 
 TEST(Difference, ShowsWhatAnItemThatCameOrWentSays) {
@@ -179,17 +190,17 @@ TEST(Difference, ShowsWhatAnItemThatCameOrWentSays) {
   after.items[1].weight = 5;
   after.items[1].tags = {"a", ""};
   after.items[1].limits.head_max = 1_KiB;
-  EXPECT_EQ(
-      find_differences(before, after),
-      (std::vector<Difference>{
-          {"items[u2]", "{name: u2}", ""},
-          {"items[u3]", "", "{name: u3, weight: 5, tags: [a, \"\"], limits: {head_max: 1KiB}}"}}));
+  EXPECT_EQ(find_differences(before, after),
+            (std::vector<Difference>{
+                {removed, "items[u2]", "{name: u2}", ""},
+                {added, "items[u3]", "",
+                 "{name: u3, weight: 5, tags: [a, \"\"], limits: {head_max: 1KiB}}"}}));
 }
 
 TEST(Difference, ATextThatIsEmptyIsNotAbsent) {
   const Item before = make_item("");
   EXPECT_EQ(find_differences(before, make_item("a")),
-            (std::vector<Difference>{{"name", "\"\"", "a"}}));
+            (std::vector<Difference>{{changed, "name", "\"\"", "a"}}));
 }
 
 TEST(Difference, LongTextIsCutBetweenCodePoints) {
@@ -215,7 +226,7 @@ TEST(Difference, AnotherOrderIsADifference) {
   const Pool before = make_pool("web", {"u1", "u2", "u3"});
   const Pool after = make_pool("web", {"u1", "u3", "u2"});
   EXPECT_EQ(find_differences(before, after),
-            (std::vector<Difference>{{"items", "", "order changed"}}));
+            (std::vector<Difference>{{reordered, "items", "", ""}}));
   EXPECT_FALSE(is_equal(before, after));
 }
 
@@ -224,7 +235,7 @@ TEST(Difference, ItemsThatShareANameAreComparedByPlace) {
   Pool after = before;
   after.items[1].weight = 2;
   EXPECT_EQ(find_differences(before, after),
-            (std::vector<Difference>{{"items[1].weight", "1", "2"}}));
+            (std::vector<Difference>{{changed, "items[1].weight", "1", "2"}}));
 }
 
 TEST(Difference, PositionsDoNotCount) {
