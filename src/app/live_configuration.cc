@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <poll.h>
+#include <ranges>
+#include <tuple>
 
 #include "app/compile.h"
 #include "app/explain.h"
@@ -45,26 +47,36 @@ std::string print_change(const config::Difference& difference) {
   return {};
 }
 
-// Settings of the process, which only a new one can have.
-bool needs_restart(std::string_view path) {
-  return path == "workers" || path == "worker_connections" || path == "worker_buffers" ||
-         path.starts_with("admin");
+// What only a new process can change.
+auto process_settings(auto& settings) {
+  return std::tie(settings.admin, settings.workers, settings.worker_connections,
+                  settings.worker_buffers);
 }
 
-admin::ReloadReport report_of(const Settings& before, const Settings& after) {
-  admin::ReloadReport report;
+// next goes on with those of the process; a warning for each that it would have otherwise.
+std::vector<std::string> keep_process_settings(Settings& next, const Settings& in_force) {
+  Settings before;
+  Settings after;
+  process_settings(before) = process_settings(in_force);
+  process_settings(after) = process_settings(next);
+  process_settings(next) = process_settings(in_force);
+  std::vector<std::string> warnings;
+  for (const config::Difference& difference : config::find_differences(before, after)) {
+    warnings.push_back(print_change(difference) + ": takes effect at the next start");
+  }
+  return warnings;
+}
+
+std::vector<std::string> print_changes(const Settings& before, const Settings& after) {
+  std::vector<std::string> changes;
   const auto differences = config::find_differences(before, after);
-  for (const config::Difference& difference : differences) {
-    if (needs_restart(difference.path)) {
-      report.warnings.push_back(print_change(difference) + ": takes effect at the next start");
-    } else if (report.changes.size() < kChangesShown) {
-      report.changes.push_back(print_change(difference));
-    }
+  for (const auto& difference : differences | std::views::take(kChangesShown)) {
+    changes.push_back(print_change(difference));
   }
   if (differences.size() > kChangesShown) {
-    report.changes.push_back(fmt::format("{} more", differences.size() - kChangesShown));
+    changes.push_back(fmt::format("{} more", differences.size() - kChangesShown));
   }
-  return report;
+  return changes;
 }
 
 std::string_view protocol_of(const proxy::Listener& listener) {
@@ -404,7 +416,9 @@ Answered<admin::ReloadReport> LiveConfiguration::reload() {
     count_refused();
     return refuse(422, "bad_configuration", config::print(problems, document));
   }
-  admin::ReloadReport report = report_of(settings_, next);
+  admin::ReloadReport report;
+  report.warnings = keep_process_settings(next, settings_);
+  report.changes = print_changes(settings_, next);
   if (!problems.is_empty()) report.warnings.push_back(config::print(problems, document));
   if (const auto applied = apply(std::move(next)); !applied) {
     count_refused();

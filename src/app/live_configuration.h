@@ -89,7 +89,7 @@ class LiveConfiguration final : public admin::Operations {
 
   mutable std::mutex changing_;  // held while anything changes; guards what follows
   bool closed_ = false;
-  Settings settings_;
+  Settings settings_;  // what is in force: those of the process stay as they were at the start
   std::vector<OpenAddress> addresses_;  // by listener
   // Addresses that changes gave up, and when the workers have closed their sockets at the latest.
   std::map<std::string, std::chrono::steady_clock::time_point> closing_;

@@ -107,10 +107,11 @@ class LiveConfigurationTest : public testing::Test {
   static std::string backend(const std::string& name, const std::string& servers) {
     return fmt::format("  - name: {}\n    servers:\n{}", name, servers);
   }
-  void write(const std::string& listeners, const std::string& backends) {
+  void write(const std::string& listeners, const std::string& backends,
+             const std::string& more = {}) {
     std::FILE* file = std::fopen(file_.c_str(), "w");
     ASSERT_NE(file, nullptr);
-    fmt::print(file, "listeners:\n{}backends:\n{}", listeners, backends);
+    fmt::print(file, "listeners:\n{}backends:\n{}{}", listeners, backends, more);
     std::fclose(file);
   }
   void start(std::uint32_t workers = 2) {
@@ -272,6 +273,45 @@ TEST_F(LiveConfigurationTest, AReloadWithErrorsChangesNothing) {
   EXPECT_EQ(refused.error().reason, "bad_configuration");
   EXPECT_EQ(live_->snapshot(), before);
   EXPECT_EQ(greeters(), Names{"a"});
+}
+
+TEST_F(LiveConfigurationTest, WhatOnlyANewProcessCanHaveIsSaidByEveryReloadUntilTheFileGivesItUp) {
+  write(listener("l", kAny, "x"), backend("x", server(a_)), "workers: 2\n");
+  start();
+  const auto reload = [this] { return live_->reload().value(); };
+  using Lines = std::vector<std::string>;
+  write(listener("l", kAny, "x"), backend("x", server(a_)), "workers: 3\nadmin: { mode: 600 }\n");
+  for (int i = 0; i < 3; ++i) {
+    const auto report = reload();
+    EXPECT_EQ(report.changes, Lines());
+    EXPECT_EQ(report.warnings, (Lines{"admin: added {mode: 600}: takes effect at the next start",
+                                      "workers: 2 -> 3: takes effect at the next start"}));
+  }
+  ASSERT_TRUE(add("x", b_));
+  write(listener("l", kAny, "x"), backend("x", server(a_)), "workers: 4\nmaxconn: 9\n");
+  const auto report = reload();
+  EXPECT_EQ(report.changes, (Lines{"maxconn: added 9", "backends[x].servers[b]: removed"}));
+  EXPECT_EQ(report.warnings, Lines{"workers: 2 -> 4: takes effect at the next start"});
+  write(listener("l", kAny, "x"), backend("x", server(a_)), "workers: 2\nmaxconn: 9\n");
+  EXPECT_EQ(reload().warnings, Lines());
+}
+
+TEST_F(LiveConfigurationTest, AReportThatIsCutCountsTheChangesThatItDoesNotShow) {
+  std::string before;
+  std::string after;
+  for (int i = 0; i < 103; ++i) {
+    before += fmt::format("      - {{ name: s{}, address: \"127.0.0.1:1\" }}\n", i);
+    after += fmt::format("      - {{ name: s{}, address: \"127.0.0.1:1\", weight: 2 }}\n", i);
+  }
+  write(listener("l", kAny, "x"), backend("x", before));
+  start();
+  write(listener("l", kAny, "x"), backend("x", after), "workers: 3\nworker_connections: 5\n");
+  const auto report = live_->reload();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->warnings.size(), 2u);
+  ASSERT_EQ(report->changes.size(), 101u);
+  EXPECT_EQ(report->changes[99], "backends[x].servers[s99].weight: 1 -> 2");
+  EXPECT_EQ(report->changes[100], "3 more");
 }
 
 TEST_F(LiveConfigurationTest, AReloadThatCannotListenChangesNothing) {
