@@ -277,7 +277,8 @@ void LiveConfiguration::note_closing(const std::vector<OpenAddress>& kept) {
 }
 
 LiveConfiguration::Change LiveConfiguration::apply(Settings next) {
-  const InForce before{.settings = settings_, .snapshot = *snapshot()};
+  const auto current = snapshot();
+  const InForce before{.settings = settings_, .snapshot = *current};
   auto snapshot = std::make_shared<proxy::Snapshot>(compile(next, registry_, &before));
   if (const auto opened = open_logs(next, *snapshot); !opened) {
     return refuse(422, "cannot_open_log", opened.error());
