@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "app/compile.h"
+#include "app/route_text.h"
 #include "base/random.h"
 #include "config/text.h"
 #include "protocol/http/authority.h"
@@ -27,11 +28,6 @@ using proxy::RouteIndex;
 // More rejected routes or servers than this are only counted.
 constexpr std::size_t kRejectedMax = 20;
 constexpr std::size_t kPicksShown = 8;
-
-std::string_view name_of(proxy::Protocol protocol) {
-  const auto names = names_of(protocol);
-  return std::ranges::find(names, protocol, &decltype(names)::value_type::second)->first;
-}
 
 struct Url {
   proxy::Protocol protocol;
@@ -165,33 +161,10 @@ class Lines {
   std::string text_;
 };
 
-// "a or b"; each after its key.
-template <class T>
-std::string alternatives(std::string_view key, const std::vector<T>& values) {
-  std::string text;
-  for (const T& value : values) {
-    text += fmt::format("{}{} {}", text.empty() ? "" : " or ", key, print_scalar(value));
-  }
-  return text;
-}
-
-std::string join(std::string_view first, std::string_view separator, std::string_view second) {
-  return fmt::format("{}{}{}", first, first.empty() || second.empty() ? "" : separator, second);
-}
-
-std::string hosts_of(const proxy::MatchSettings& match) { return alternatives("host", match.host); }
-
-std::string paths_of(const proxy::MatchSettings& match) {
-  return join(alternatives("path", match.path), " or ",
-              alternatives("path_prefix", match.path_prefix));
-}
-
 // Route numbers count from 1, as people do.
 void add_route(Lines& lines, const proxy::ListenerSettings& listener, std::size_t index) {
   const proxy::RouteSettings& route = listener.routes[index];
-  const std::string match = join(hosts_of(route.match), ", ", paths_of(route.match));
-  lines.add("route", fmt::format("{}: {}", index + 1, match.empty() ? "any request" : match),
-            route.position);
+  lines.add("route", fmt::format("{}: {}", index + 1, print_match(route.match)), route.position);
 }
 
 void add_rejected_routes(Lines& lines, const proxy::ListenerSettings& listener, std::size_t tried,
@@ -201,9 +174,10 @@ void add_rejected_routes(Lines& lines, const proxy::ListenerSettings& listener, 
     const proxy::RouteMismatch mismatch =
         proxy::find_mismatch({match.host, match.path, match.path_prefix}, input);
     std::string why;
-    if (mismatch.host) why = fmt::format("{}: the host is {}", hosts_of(match), input.host);
+    if (mismatch.host) why = fmt::format("{}: the host is {}", print_hosts(match), input.host);
     if (mismatch.path) {
-      why = join(why, "; ", fmt::format("{}: the path is {}", paths_of(match), quote(input.path)));
+      why += fmt::format("{}{}: the path is {}", mismatch.host ? "; " : "", print_paths(match),
+                         quote(input.path));
     }
     lines.add("  not", fmt::format("{}: {}", i + 1, why), listener.routes[i].position);
   }

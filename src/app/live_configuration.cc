@@ -8,6 +8,7 @@
 
 #include "app/compile.h"
 #include "app/explain.h"
+#include "app/route_text.h"
 #include "config/difference.h"
 #include "config/text.h"
 
@@ -77,26 +78,6 @@ std::vector<std::string> print_changes(const Settings& before, const Settings& a
     changes.push_back(fmt::format("{} more", differences.size() - kChangesShown));
   }
   return changes;
-}
-
-std::string_view protocol_of(const proxy::Listener& listener) {
-  for (const auto& [name, protocol] : names_of(listener.protocol)) {
-    if (protocol == listener.protocol) return name;
-  }
-  return {};
-}
-
-std::string match_of(const proxy::MatchSettings& match) {
-  std::string text;
-  const auto add = [&text](std::string_view key, const auto& values) {
-    for (const auto& value : values) {
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", key, print_scalar(value));
-    }
-  };
-  add("host", match.host);
-  add("path", match.path);
-  add("path_prefix", match.path_prefix);
-  return text.empty() ? "any request" : text;
 }
 
 // Weights or states of a backend's servers have changed.
@@ -455,7 +436,7 @@ std::vector<admin::ListenerState> LiveConfiguration::listeners() {
     const std::uint64_t accepted = listener.stats->sum(&stats::ListenerCells::connections);
     states.push_back({.name = listener.name,
                       .address = addresses_[i].address.to_string(),
-                      .protocol = std::string(protocol_of(listener)),
+                      .protocol = std::string(name_of(listener.protocol)),
                       .connections_open =
                           accepted - listener.stats->sum(&stats::ListenerCells::connections_closed),
                       .connections = accepted,
@@ -480,7 +461,7 @@ std::vector<admin::RouteState> LiveConfiguration::routes() {
       const proxy::RouteSettings& route = listener.routes[i];
       states.push_back({.listener = *listener.name,
                         .number = i + 1,
-                        .match = match_of(route.match),
+                        .match = print_match(route.match),
                         .backend = *route.backend,
                         .line = route.position.line});
     }

@@ -390,6 +390,25 @@ TEST_F(LiveConfigurationTest, OldSnapshotsEnd) {
   }
 }
 
+TEST_F(LiveConfigurationTest, RoutesAreSaidInTheWordsOfExplain) {
+  write(
+      "  - name: l\n    address: 127.0.0.1:0\n    protocol: http\n    access_log: { format: off }\n"
+      "    routes:\n"
+      "      - { match: { host: [a.example, b.example], path: /, path_prefix: /b }, backend: x }\n"
+      "      - { backend: x }\n",
+      backend("x", server(a_)));
+  start();
+  const std::string match = "host a.example or host b.example, path / or path_prefix /b";
+  const auto routes = live_->routes();
+  ASSERT_EQ(routes.size(), 2u);
+  EXPECT_EQ(routes[0].match, match);
+  EXPECT_EQ(routes[1].match, "any request");
+  const auto explained = live_->explain(
+      {.method = "GET", .url = "http://a.example/", .from = {}, .fields = {}, .listener = {}});
+  ASSERT_TRUE(explained) << explained.error().message;
+  EXPECT_NE(explained->text.find("1: " + match), std::string::npos) << explained->text;
+}
+
 // All that can change does, while clients connect all the time: each is served.
 TEST_F(LiveConfigurationTest, NoConnectionIsLostWhileEverythingChanges) {
   const std::string both = backend("x", server(a_) + server(b_));
