@@ -69,31 +69,6 @@ HttpAnswer json_list(std::string_view key, const std::vector<State>& states) {
   return answer;
 }
 
-Answered<BackendState> find_backend(Operations& operations, const std::string& name) {
-  config::Nearest nearest(name);
-  std::vector<BackendState> backends = operations.backends();
-  for (BackendState& backend : backends) {
-    if (backend.name == name) return std::move(backend);
-    nearest.consider(backend.name);
-  }
-  return refuse(404, "unknown_backend",
-                fmt::format("no backend {}{}", quote(name), nearest.hint()));
-}
-
-Answered<ServerState> find_server(Operations& operations, const std::string& backend_name,
-                                  const std::string& name) {
-  Answered<BackendState> backend = find_backend(operations, backend_name);
-  if (!backend) return Refused(backend.error());
-  config::Nearest nearest(name);
-  for (ServerState& server : backend->servers) {
-    if (server.name == name) return std::move(server);
-    nearest.consider(server.name);
-  }
-  return refuse(404, "unknown_server",
-                fmt::format("no server {} in backend {}{}", quote(name), quote(backend_name),
-                            nearest.hint()));
-}
-
 std::string sentence_of(const config::Problems& problems) {
   std::vector<std::string> sentences;
   for (const config::Problem& problem : problems.sorted()) {
@@ -128,7 +103,7 @@ Answered<HttpAnswer> answer_backends(Operations& operations, const ApiRequest&) 
 }
 
 Answered<HttpAnswer> answer_backend(Operations& operations, const ApiRequest& request) {
-  return json_unless_refused(find_backend(operations, request.names[0]));
+  return json_unless_refused(operations.backend(request.names[0]));
 }
 
 Answered<HttpAnswer> answer_servers(Operations& operations, const ApiRequest&) {
@@ -140,7 +115,7 @@ Answered<HttpAnswer> answer_servers(Operations& operations, const ApiRequest&) {
 }
 
 Answered<HttpAnswer> answer_server(Operations& operations, const ApiRequest& request) {
-  return json_unless_refused(find_server(operations, request.names[0], request.names[1]));
+  return json_unless_refused(operations.server(request.names[0], request.names[1]));
 }
 
 Answered<HttpAnswer> answer_workers(Operations& operations, const ApiRequest&) {
@@ -167,7 +142,7 @@ Answered<HttpAnswer> add_server(Operations& operations, const ApiRequest& reques
   const std::string& backend = request.names[0];
   const auto added = operations.add_server(backend, settings);
   if (!added) return Refused(added.error());
-  auto server = find_server(operations, backend, *settings.name);
+  const auto server = operations.server(backend, *settings.name);
   if (!server) return Refused(server.error());
   HttpAnswer answer = json(*server);
   answer.status = 201;

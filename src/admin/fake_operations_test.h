@@ -21,6 +21,16 @@ class FakeOperations final : public Operations {
     return {{"web", 1, "path_prefix /users", "users", 6}, {"web", 2, "any request", "a/b", 0}};
   }
   std::vector<BackendState> backends() override { return backends_; }
+  Answered<BackendState> backend(const std::string& name) override {
+    const auto found = std::ranges::find(backends_, name, &BackendState::name);
+    if (found == backends_.end()) return std::unexpected(kUnknown);
+    return *found;
+  }
+  Answered<ServerState> server(const std::string& backend, const std::string& name) override {
+    const ServerState* found = find(backend, name);
+    if (found == nullptr) return std::unexpected(kUnknown);
+    return *found;
+  }
   std::vector<WorkerState> workers() override { return {{0, 3, 1.5, 1000, false}}; }
 
   Answered<void> change_server(const std::string& backend, const std::string& server,

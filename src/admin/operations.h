@@ -110,6 +110,8 @@ class Operations {
   virtual std::vector<ListenerState> listeners() = 0;
   virtual std::vector<RouteState> routes() = 0;
   virtual std::vector<BackendState> backends() = 0;
+  virtual Answered<BackendState> backend(const std::string& name) = 0;
+  virtual Answered<ServerState> server(const std::string& backend, const std::string& name) = 0;
   virtual std::vector<WorkerState> workers() = 0;
   virtual Answered<void> change_server(const std::string& backend, const std::string& server,
                                        const ServerChange& change) = 0;

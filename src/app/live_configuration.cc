@@ -287,7 +287,8 @@ void LiveConfiguration::publish(std::shared_ptr<const proxy::Snapshot> snapshot,
 }
 
 void LiveConfiguration::publish_candidates(BackendIndex place) {
-  backend::Backend& backend = *snapshot()->backends[static_cast<std::size_t>(place)];
+  const auto current = snapshot();
+  backend::Backend& backend = *current->backends[static_cast<std::size_t>(place)];
   const auto candidates = backend.renew_candidates();
   Adoption adoption(place, candidates);
   const Duration pause = run_on_every_worker(workers_, adoption);
@@ -417,7 +418,8 @@ Answered<admin::ReloadReport> LiveConfiguration::reload() {
 // Weights that differ from those of the file, because the API set them.
 std::vector<std::string> LiveConfiguration::kept_weights() const {
   std::vector<std::string> kept;
-  for (const auto& backend : snapshot()->backends) {
+  const auto current = snapshot();
+  for (const auto& backend : current->backends) {
     for (const auto& server : backend->servers()) {
       if (server->weight() == server->weight_configured()) continue;
       kept.push_back(fmt::format("server {} keeps the weight {} that was set at run time",
@@ -499,24 +501,46 @@ admin::ServerState LiveConfiguration::state_of(const backend::Backend& backend,
   return state;
 }
 
+admin::BackendState LiveConfiguration::state_of(const backend::Backend& backend) const {
+  const auto balance = std::to_underlying(backend.settings().balance);
+  admin::BackendState state{.name = backend.name(),
+                            .balance = std::string(balance::kPickers[balance].name),
+                            .requests = backend.stats().sum(&stats::BackendCells::requests),
+                            .attempts = backend.stats().sum(&stats::BackendCells::attempts),
+                            .retries = backend.stats().sum(&stats::BackendCells::retries),
+                            .queued = backend.wait_queue().waiting(),
+                            .servers = {}};
+  for (std::size_t i = 0; i < backend.size(); ++i) {
+    state.servers.push_back(state_of(backend, balance::to_server(i)));
+  }
+  return state;
+}
+
 std::vector<admin::BackendState> LiveConfiguration::backends() {
   const std::lock_guard changing(changing_);
   std::vector<admin::BackendState> states;
-  for (const auto& backend : snapshot()->backends) {
-    const auto balance = std::to_underlying(backend->settings().balance);
-    admin::BackendState& state = states.emplace_back(
-        admin::BackendState{.name = backend->name(),
-                            .balance = std::string(balance::kPickers[balance].name),
-                            .requests = backend->stats().sum(&stats::BackendCells::requests),
-                            .attempts = backend->stats().sum(&stats::BackendCells::attempts),
-                            .retries = backend->stats().sum(&stats::BackendCells::retries),
-                            .queued = backend->wait_queue().waiting(),
-                            .servers = {}});
-    for (std::size_t i = 0; i < backend->size(); ++i) {
-      state.servers.push_back(state_of(*backend, balance::to_server(i)));
-    }
-  }
+  const auto current = snapshot();
+  for (const auto& backend : current->backends) states.push_back(state_of(*backend));
   return states;
+}
+
+Answered<admin::BackendState> LiveConfiguration::backend(const std::string& name) {
+  const std::lock_guard changing(changing_);
+  const auto place = find_backend(name);
+  if (!place) return std::unexpected(place.error());
+  return state_of(*snapshot()->backends[static_cast<std::size_t>(*place)]);
+}
+
+Answered<admin::ServerState> LiveConfiguration::server(const std::string& backend,
+                                                       const std::string& name) {
+  const std::lock_guard changing(changing_);
+  const auto place = find_backend(backend);
+  if (!place) return std::unexpected(place.error());
+  const auto current = snapshot();
+  const backend::Backend& found = *current->backends[static_cast<std::size_t>(*place)];
+  const auto index = find_server(found, name);
+  if (!index) return std::unexpected(index.error());
+  return state_of(found, *index);
 }
 
 std::vector<admin::WorkerState> LiveConfiguration::workers() {

@@ -44,6 +44,9 @@ class LiveConfiguration final : public admin::Operations {
 
   std::vector<admin::RouteState> routes() override;
   std::vector<admin::BackendState> backends() override;
+  admin::Answered<admin::BackendState> backend(const std::string& name) override;
+  admin::Answered<admin::ServerState> server(const std::string& backend,
+                                             const std::string& name) override;
   std::vector<admin::WorkerState> workers() override;
   admin::Answered<void> change_server(const std::string& backend, const std::string& server,
                                       const admin::ServerChange& change) override;
@@ -79,6 +82,7 @@ class LiveConfiguration final : public admin::Operations {
   admin::Answered<proxy::BackendIndex> find_backend(const std::string& name) const;
   admin::Answered<balance::ServerIndex> find_server(const backend::Backend& backend,
                                                     const std::string& name) const;
+  admin::BackendState state_of(const backend::Backend& backend) const;
   admin::ServerState state_of(const backend::Backend& backend, balance::ServerIndex index) const;
   std::vector<std::string> kept_weights() const;
 

@@ -233,6 +233,28 @@ TEST_F(LiveConfigurationTest, WhatItDoesNotKnowIsRefusedWithTheNearestName) {
   EXPECT_EQ(of_server.error().status, 404);
   EXPECT_EQ(of_server.error().reason, "unknown_server");
   EXPECT_EQ(add("nobody", b_).error().reason, "unknown_backend");
+  EXPECT_EQ(live_->backend("usrs").error().message, "no backend 'usrs' (did you mean 'users'?)");
+  EXPECT_EQ(live_->server("usrs", "a").error().message,
+            "no backend 'usrs' (did you mean 'users'?)");
+  EXPECT_EQ(live_->server("users", "b").error().message, "no server 'b' in backend 'users'");
+}
+
+TEST_F(LiveConfigurationTest, OneBackendAndOneServerAreAsInTheListOfAll) {
+  write(listener("l", kAny, "x"),
+        backend("x", server(a_)) + backend("y", server(b_, ", weight: 7") + server(a_)));
+  start();
+  const auto all = live_->backends();
+  ASSERT_EQ(all.size(), 2u);
+  const auto backend = live_->backend("y");
+  ASSERT_TRUE(backend);
+  EXPECT_EQ(backend->name, "y");
+  EXPECT_EQ(backend->servers.size(), all[1].servers.size());
+  const auto server = live_->server("y", "b");
+  ASSERT_TRUE(server);
+  EXPECT_EQ(server->backend, "y");
+  EXPECT_EQ(server->name, "b");
+  EXPECT_EQ(server->address, all[1].servers[0].address);
+  EXPECT_EQ(server->weight, 7u);
 }
 
 TEST_F(LiveConfigurationTest, WhatCannotBeIsRefusedAndChangesNothing) {
