@@ -10,6 +10,7 @@
 #include <span>
 
 #include "admin/percent.h"
+#include "balance/server.h"
 #include "base/json.h"
 #include "config/node.h"
 #include "config/text.h"
@@ -257,8 +258,9 @@ std::expected<std::string, std::string> parse_change(std::span<const std::string
   const std::string_view text = words.size() > 1 ? std::string_view(words[1]) : "";
   std::uint32_t weight = 0;
   const auto [end, error] = std::from_chars(text.begin(), text.end(), weight);
-  if (text.empty() || error != std::errc() || end != text.end()) {
-    return Refused("expected weight and a whole number, found " + quote(text));
+  if (text.empty() || error != std::errc() || end != text.end() || weight > balance::kWeightMax) {
+    return Refused(fmt::format("expected weight and a whole number from 0 to {}, found {}",
+                               balance::kWeightMax, quote(text)));
   }
   return fmt::format("{{\"weight\": {}}}", weight);
 }
@@ -284,6 +286,10 @@ Parsed parse_server(const CtlArguments& arguments) {
 Parsed parse_add(const CtlArguments& arguments) {
   const auto name = parse_server_name(arguments.words[1]);
   if (!name) return Refused(name.error());
+  if (arguments.weight > balance::kWeightMax) {
+    return Refused(fmt::format("--weight: expected a whole number from 0 to {}, found {}",
+                               balance::kWeightMax, *arguments.weight));
+  }
   std::string body = "{\"name\": ";
   append_json_string(body, name->server);
   body += ", \"address\": ";

@@ -96,13 +96,33 @@ TEST(Ctl, WhatIsNotUnderstoodIsSaidWithAWayOut) {
        "'drain'?)"},
       {{"server", "users/u1", "drain", "now"}, "'now' after drain"},
       {{"server", "users/u1", "remove", "now"}, "'now' after remove"},
-      {{"server", "users/u1", "weight"}, "expected weight and a whole number, found ''"},
-      {{"server", "users/u1", "weight", "5x"}, "expected weight and a whole number, found '5x'"},
-      {{"server", "users/u1", "weight", "-1"}, "expected weight and a whole number, found '-1'"},
+      {{"server", "users/u1", "weight"},
+       "expected weight and a whole number from 0 to 65535, found ''"},
+      {{"server", "users/u1", "weight", "5x"},
+       "expected weight and a whole number from 0 to 65535, found '5x'"},
+      {{"server", "users/u1", "weight", "-1"},
+       "expected weight and a whole number from 0 to 65535, found '-1'"},
+      {{"server", "users/u1", "weight", "65536"},
+       "expected weight and a whole number from 0 to 65535, found '65536'"},
+      {{"server", "users/u1", "weight", "100000"},
+       "expected weight and a whole number from 0 to 65535, found '100000'"},
+      {{"server", "users/u1", "weight", "4294967297"},
+       "expected weight and a whole number from 0 to 65535, found '4294967297'"},
       {{"add", "users/u3"},
        "expected: weir ctl add BACKEND/SERVER ADDRESS [--weight N] [--maxconn N] [--backup]"},
   };
   for (const auto& [words, message] : commands) EXPECT_EQ(error_of(words), message);
+}
+
+TEST(Ctl, AWeightOutOfRangeIsNotAskedFor) {
+  CtlArguments arguments = arguments_of({"add", "users/u3", "10.0.0.3:80"});
+  arguments.weight = 65535;
+  EXPECT_TRUE(parse_ctl(arguments));
+  arguments.weight = 65536;
+  EXPECT_EQ(parse_ctl(arguments).error(),
+            "--weight: expected a whole number from 0 to 65535, found 65536");
+  EXPECT_EQ(call_of({"server", "users/u1", "weight", "65535"}).request.body,
+            R"({"weight": 65535})");
 }
 
 TEST(Ctl, OptionsOfAddBelongToNoOtherCommand) {
