@@ -4,7 +4,6 @@
 #include <csignal>
 #include <cstdio>
 #include <fmt/format.h>
-#include <pthread.h>
 #include <random>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -14,6 +13,7 @@
 #include "app/control_thread.h"
 #include "app/cpus.h"
 #include "app/live_configuration.h"
+#include "app/signals.h"
 #include "app/worker_thread.h"
 #include "net/listening_socket.h"
 
@@ -28,22 +28,10 @@ constexpr std::uint64_t kDescriptorsReserved = 128;
 constexpr std::uint64_t kDescriptorsPerConnection = 2;
 constexpr std::size_t kControlBufferBytes = std::size_t{64} << 20;
 constexpr std::uint32_t kConnectionsDefaultMax = 1'000'000;
+constexpr Duration kWatchInterval = 1s;
+constexpr Duration kForever = 24h;
 
 void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
-
-sigset_t stop_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  return signals;
-}
-
-sigset_t handled_signals() {
-  sigset_t signals = stop_signals();
-  sigaddset(&signals, SIGHUP);
-  return signals;
-}
 
 // Whether a file has become another one since the last look. A change counts when the file has
 // stood still for one look, so that nothing half-written is read.
@@ -95,8 +83,9 @@ std::uint64_t raise_descriptor_limit() {
 
 class Process {
  public:
-  Process(const Settings& settings, const RunOptions& options)
-      : options_(options),
+  Process(Signals& signals, const Settings& settings, const RunOptions& options)
+      : signals_(signals),
+        options_(options),
         watch_(options.watch ? options.file : ""),
         settings_(settings),
         workers_(settings.workers.count != 0 ? settings.workers.count : count_usable_cpus()),
@@ -118,6 +107,7 @@ class Process {
   bool all_over() const;
   void stop();
 
+  Signals& signals_;
   const RunOptions& options_;
   FileWatch watch_;  // from now on: nothing that happens to the file during the start is missed
   const Settings& settings_;
@@ -218,13 +208,11 @@ void Process::say_where() {
 }
 
 void Process::await_stop_signal() {
-  const sigset_t signals = handled_signals();
+  using Request = Signals::Request;
   for (;;) {
-    const timespec second{.tv_sec = 1, .tv_nsec = 0};
-    const int signal = options_.watch ? ::sigtimedwait(&signals, nullptr, &second)
-                                      : ::sigwaitinfo(&signals, nullptr);
-    if (signal == SIGTERM || signal == SIGINT) return;
-    if (signal == SIGHUP || watch_.has_changed()) reload();
+    const Request request = signals_.await(options_.watch ? kWatchInterval : kForever);
+    if (request == Request::stop) return;
+    if (request == Request::reload || watch_.has_changed()) reload();
   }
 }
 
@@ -251,11 +239,9 @@ void Process::stop() {
                   std::chrono::duration_cast<std::chrono::seconds>(shutdown).count()));
   for (auto& thread : threads_) thread->drain();
   const auto cut_at = Clock::now() + shutdown;
-  const sigset_t signals = stop_signals();
   bool cut = false;
   while (!all_over()) {
-    const timespec pause{.tv_sec = 0, .tv_nsec = 20'000'000};
-    const bool told_again = ::sigtimedwait(&signals, nullptr, &pause) > 0;
+    const bool told_again = signals_.await(20ms) == Signals::Request::stop;
     if (cut || (!told_again && Clock::now() < cut_at)) continue;
     cut = true;
     say("cutting what is left");
@@ -272,10 +258,10 @@ void Process::stop() {
 }  // namespace
 
 int run_process(const Settings& settings, const RunOptions& options) {
-  const sigset_t signals = handled_signals();
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  Process process(settings, options);
+  // Before any other thread: they shall have these signals blocked.
+  Signals signals;
+  Process process(signals, settings, options);
   if (const auto prepared = process.prepare(); !prepared) {
     say("error: " + prepared.error());
     return 1;

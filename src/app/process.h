@@ -17,9 +17,10 @@ struct RunOptions {
 };
 
 // Runs until SIGTERM or SIGINT: stops accepting, finishes exchanges within timeouts.shutdown, cuts
-// what is left; a second signal ends at once. Prints where it listens, then `ready`, to stderr. The
-// exit status: 0, or 1 after a message when it could not start. Blocks those signals, and SIGHUP,
-// in the calling thread for good.
+// what is left; a second signal cuts at once, and the process ends then even if a worker hangs.
+// Prints where it listens, then `ready`, to stderr. The exit status: 0, or 1 after a message when
+// it could not start, or not end as it should. Blocks those signals, and SIGHUP, in the calling
+// thread for good.
 int run_process(const Settings& settings, const RunOptions& options);
 
 }  // namespace weir::app

@@ -1,13 +1,18 @@
 """SIGTERM: no new work, what is in flight finishes, and there is an end to it."""
+import contextlib
+import ctypes
+import os
 import signal
+import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from process import DEADLINE_S, run, wait_until
 from servers import Client, get
-from weir import backend, config, listener, simple, tcp_listener
+from weir import Weir, backend, config, listener, simple, tcp_listener
 
 
 class Gate:
@@ -166,6 +171,57 @@ def test_a_second_signal_ends_it_at_once(start, serve, first):
         weir.terminate()
         weir.finish(5)
     gate.open.set()
+
+
+# <sys/ptrace.h>, <sys/wait.h>
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
+WALL = 0x40000000
+
+
+@contextlib.contextmanager
+def hanging_worker(weir):
+    """A worker's thread stands still, as in a call that does not return. Gives a function that says
+    whether it has ended."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ptrace(request):
+        arguments = (ctypes.c_long(request), ctypes.c_long(thread), None, None)
+        return libc.ptrace(*arguments) == 0
+    (thread,) = [int(task.name) for task in Path(f"/proc/{weir.process.pid}/task").iterdir()
+                 if (task / "comm").read_text(encoding="ascii") == "weir-worker-0\n"]
+    assert ptrace(PTRACE_SEIZE) and ptrace(PTRACE_INTERRUPT), os.strerror(ctypes.get_errno())
+    os.waitpid(thread, WALL)
+    try:
+        yield lambda: os.waitpid(thread, WALL | os.WNOHANG)[0] == thread
+    finally:
+        ptrace(PTRACE_DETACH)
+
+
+def send_and_see_taken(weir, number):
+    weir.process.send_signal(number)
+    status = Path(f"/proc/{weir.process.pid}/status")
+    wait_until(lambda: "\nShdPnd:\t0000000000000000\n" in status.read_text(encoding="ascii"),
+               f"signal {number} is not pending")
+
+
+@pytest.mark.parametrize("change", ["none", "signal", "api"])
+def test_a_second_signal_ends_it_though_a_worker_hangs(tmp_path, server, change):
+    weir = Weir(tmp_path / "weir", simple(server) | {"timeouts": {"shutdown": "1h"}})
+    with contextlib.closing(socket.create_connection(weir.admin_address)) as caller:
+        try:
+            with hanging_worker(weir) as has_ended:
+                if change == "signal":
+                    send_and_see_taken(weir, signal.SIGHUP)
+                if change == "api":
+                    caller.sendall(b"POST /api/v1/reload HTTP/1.1\r\nHost: x\r\n\r\n")
+                    weir.admin("/health/live")  # that has been seen before this
+                send_and_see_taken(weir, signal.SIGTERM)
+                weir.terminate()
+                wait_until(has_ended, "the worker has ended", 10)
+            assert weir.process.wait() == 1
+        finally:
+            weir.process.kill()
+    assert "error: not everything could be ended" in weir.process.stderr.whole_text()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
