@@ -6,6 +6,7 @@
 #include <climits>
 #include <cstring>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,6 +35,16 @@ Fd open_file(const std::string& path) {
   // A pipe that nobody reads yet: open for both, the write end cannot be had alone.
   if (!fd.is_open() && errno == ENXIO) fd = Fd(::open(path.c_str(), O_RDWR | kFlags, 0640));
   return fd;
+}
+
+// The descriptor itself may be there to write only, and its path may name another file by now.
+bool ends_within_line(int file) {
+  const Fd reader(
+      ::open(fmt::format("/proc/self/fd/{}", file).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status{};
+  if (::fstat(reader.get(), &status) != 0 || status.st_size == 0) return false;
+  char last = '\n';
+  return ::pread(reader.get(), &last, 1, status.st_size - 1) == 1 && last != '\n';
 }
 
 }  // namespace
@@ -206,21 +217,42 @@ void AccessLogWriter::close_if_unheld(std::unique_ptr<File>& file) {
   if (is_all_taken && file->pending.empty()) file.reset();
 }
 
-// True: nothing is left. Never blocks: a pipe or terminal that polls writable takes PIPE_BUF bytes.
-bool AccessLogWriter::write_pending(File& file) {
+// Never blocks: a pipe or terminal that polls writable takes PIPE_BUF bytes.
+std::size_t AccessLogWriter::write_some(const Output& output, std::string_view bytes) {
   std::size_t written = 0;
-  while (written < file.pending.size()) {
-    std::size_t size = file.pending.size() - written;
-    if (!file.output.is_regular) {
-      pollfd poll{.fd = file.output.fd.get(), .events = POLLOUT, .revents = 0};
+  while (written < bytes.size()) {
+    std::size_t size = bytes.size() - written;
+    if (!output.is_regular) {
+      pollfd poll{.fd = output.fd.get(), .events = POLLOUT, .revents = 0};
       if (::poll(&poll, 1, 0) != 1 || (poll.revents & POLLOUT) == 0) break;
       size = std::min<std::size_t>(size, PIPE_BUF);
     }
-    const ssize_t count = ::write(file.output.fd.get(), file.pending.data() + written, size);
+    const ssize_t count = ::write(output.fd.get(), bytes.data() + written, size);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
     written += static_cast<std::size_t>(count);
   }
+  return written;
+}
+
+// Before the rest of a line that was cut can be written, its file may be another one, or emptied:
+// what there is of it gets its end, and it is written anew.
+std::size_t AccessLogWriter::write_lines(Output& output, std::string_view lines) {
+  if (lines.empty()) return 0;
+  if (output.may_end_within_line && ends_within_line(output.fd.get()) &&
+      write_some(output, "\n") == 0) {
+    return 0;
+  }
+  const std::size_t written = write_some(output, lines);
+  const std::size_t whole = lines.substr(0, written).rfind('\n') + 1;  // npos + 1 is 0
+  output.may_end_within_line = whole != written;
+  return whole;
+}
+
+// True: nothing is left.
+bool AccessLogWriter::write_pending(File& file) {
+  const std::size_t written = file.output.is_regular ? write_lines(file.output, file.pending)
+                                                     : write_some(file.output, file.pending);
   file.pending.erase(0, written);
   file.handle->full.store(file.pending.size() >= kPendingBytesMax, std::memory_order_relaxed);
   return file.pending.empty();

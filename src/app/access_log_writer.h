@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -53,6 +54,8 @@ class AccessLogWriter {
   struct Output {
     Fd fd;
     bool is_regular = false;
+    // A regular file: as far as is known, its last line may lack its end: a disk was full.
+    bool may_end_within_line = true;
   };
   struct File {
     const std::string path;
@@ -65,7 +68,7 @@ class AccessLogWriter {
 
     // The log thread's own.
     Output output;
-    std::string pending;  // formatted and not written yet
+    std::string pending;  // formatted and not written yet; lines of a regular file are whole
   };
   struct Ring {
     LogRing records{kRingBytes};
@@ -83,7 +86,10 @@ class AccessLogWriter {
   File& file_of(std::uint32_t index);
   void update_files();
   void close_if_unheld(std::unique_ptr<File>& file);
-  bool write_pending(File& file);
+  static bool write_pending(File& file);
+  // Bytes written; of lines, those of whole ones.
+  static std::size_t write_lines(Output& output, std::string_view lines);
+  static std::size_t write_some(const Output& output, std::string_view bytes);
 
   // By index, null where none is open. The log thread alone takes one away.
   std::mutex mutex_;

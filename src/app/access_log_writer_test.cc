@@ -3,13 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <iterator>
 #include <map>
+#include <sstream>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -223,6 +227,95 @@ TEST_F(AccessLogWriterTest, APipeThatNobodyReadsFillsUpAloneAndStaysOpenUntilItI
   std::ifstream reader(path_of("pipe"));
   // The end comes when the writer closes its side.
   EXPECT_EQ(targets_in(reader), Lines(kLines, target));
+}
+
+// A disk that is full after `kRoom` bytes of each file: the second line is cut.
+class FullDisk : public AccessLogWriterTest {
+ protected:
+  static constexpr std::uintmax_t kRoom = 300;
+
+  FullDisk() {
+    std::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &unlimited_);
+  }
+  ~FullDisk() override { make_room(); }
+
+  void fill(const File& file) {
+    rlimit limit = unlimited_;
+    limit.rlim_cur = kRoom;
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+    log(ring_, *file, "/1");
+    log(ring_, *file, "/2");
+    ASSERT_TRUE(wait_until([this] { return size_of("a") == kRoom; }));
+    ASSERT_EQ(targets_of("a"), (Lines{"/1", "/2"}));
+  }
+  void make_room() { ::setrlimit(RLIMIT_FSIZE, &unlimited_); }
+  std::uintmax_t size_of(std::string_view name) const {
+    std::error_code none;
+    return std::filesystem::file_size(path_of(name), none);
+  }
+  // Of a file all of whose lines but that one are whole.
+  Lines targets_but_cut(std::string_view name, std::size_t cut) const {
+    std::ifstream file(path_of(name));
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    EXPECT_TRUE(text.ends_with("reason=-\n")) << text;
+    Lines targets;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_EQ(line.ends_with("reason=-"), targets.size() != cut) << text;
+      EXPECT_EQ(line.find("\"GET "), line.rfind("\"GET ")) << text;
+      std::istringstream one(line);
+      targets.push_back(targets_in(one).front());
+    }
+    return targets;
+  }
+
+  LogRing& ring_ = writer_.add_ring();
+  rlimit unlimited_{};
+};
+
+TEST_F(FullDisk, ALineThatWasCutIsWrittenAnewBelow) {
+  const File file = open("a");
+  writer_.start();
+  fill(file);
+  make_room();
+  log(ring_, *file, "/3");
+  writer_.stop();
+  EXPECT_EQ(targets_but_cut("a", 1), (Lines{"/1", "/2", "/2", "/3"}));
+}
+
+TEST_F(FullDisk, ALineThatWasCutBeginsAnewInTheNextFile) {
+  const File file = open("a");
+  writer_.start();
+  fill(file);
+  std::filesystem::rename(path_of("a"), path_of("a.1"));
+  EXPECT_EQ(writer_.reopen(), Lines());
+  make_room();
+  log(ring_, *file, "/3");
+  writer_.stop();
+  EXPECT_EQ(size_of("a.1"), kRoom);
+  EXPECT_EQ(targets_but_cut("a", 9), (Lines{"/2", "/3"}));
+}
+
+TEST_F(FullDisk, ALineThatWasCutBeginsAnewInAFileThatWasEmptied) {
+  const File file = open("a");
+  writer_.start();
+  fill(file);
+  std::filesystem::resize_file(path_of("a"), 0);
+  ASSERT_TRUE(wait_until([this] { return size_of("a") != 0; }));
+  make_room();
+  log(ring_, *file, "/3");
+  writer_.stop();
+  EXPECT_EQ(targets_but_cut("a", 9), (Lines{"/2", "/3"}));
+}
+
+TEST_F(FullDisk, WhatAnotherProcessLeftCutGetsItsEnd) {
+  std::ofstream(path_of("a")) << "1.2.3.4 - - \"GET /0 HT";
+  const File file = open("a");
+  writer_.start();
+  log(ring_, *file, "/1");
+  writer_.stop();
+  EXPECT_EQ(targets_but_cut("a", 0), (Lines{"/0", "/1"}));
 }
 
 // Workers log to whatever the last of many reloads gave them; the files' names recur, so that some

@@ -259,6 +259,7 @@ void Process::stop() {
 
 int run_process(const Settings& settings, const RunOptions& options) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a log at the limit of its size is a full one
   // Before any other thread: they shall have these signals blocked.
   Signals signals;
   Process process(signals, settings, options);

@@ -2,11 +2,12 @@
 import json
 import os
 import re
+import resource
 import threading
 
 import pytest
 
-from process import run
+from process import run, wait_until
 from servers import Client, RefusingServer, get
 from weir import BINARY, backend, config, listener, simple, tcp_listener
 
@@ -213,6 +214,22 @@ def test_a_log_is_appended_to(start, server, tmp_path):
     lines = path.read_text(encoding="ascii").splitlines()
     assert lines[0] == "before"
     assert len(lines) == 3
+
+
+def test_a_log_at_the_limit_of_its_size_stops_nobody_and_goes_on_later(start, server):
+    weir = start(simple(server))
+    unlimited = resource.prlimit(weir.process.pid, resource.RLIMIT_FSIZE)
+    assert get(weir, "/1").status == 200
+    size = len(weir.log_lines()[0]) + 1
+    resource.prlimit(weir.process.pid, resource.RLIMIT_FSIZE, (size + 9, unlimited[1]))
+    for number in range(2, 100):
+        assert get(weir, f"/{number}").status == 200
+    path = weir.folder / "access.log"
+    wait_until(lambda: path.stat().st_size == size + 9, "the log is full")
+    resource.prlimit(weir.process.pid, resource.RLIMIT_FSIZE, unlimited)
+    lines = weir.log_lines(100)
+    assert lines.pop(1) == lines[1][:9]
+    assert [json.loads(line)["target"] for line in lines] == [f"/{n}" for n in range(1, 100)]
 
 
 @pytest.fixture
