@@ -5,6 +5,7 @@
 #include "app/compile.h"
 #include "app/demo_servers.h"
 #include "app/process.h"
+#include "app/signals.h"
 #include "config/reference.h"
 #include "config/schema.h"
 #include "net/listening_socket.h"
@@ -98,6 +99,7 @@ int run_quick_start(const QuickStart& quick) {
 }
 
 int run_demo(const std::string& listen) {
+  Signals::block();  // in the threads of the servers
   const auto servers = DemoServers::start(3);
   if (!servers) return refuse(servers.error());
   QuickStart quick;

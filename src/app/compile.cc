@@ -7,6 +7,7 @@
 #include "config/difference.h"
 #include "config/reader.h"
 #include "config/text.h"
+#include "protocol/http/characters.h"
 
 namespace weir::app {
 namespace {
@@ -79,11 +80,35 @@ void check_tcp_listener(const proxy::ListenerSettings& listener, Problems& probl
   }
 }
 
+bool is_token(std::string_view text) {
+  const auto may_be = [](char c) { return http::is_in(http::CharacterClass::token, c); };
+  return !text.empty() && std::ranges::all_of(text, may_be);
+}
+
+// Names that listeners write into heads.
+void check_names(const proxy::ListenerSettings& listener, Problems& problems) {
+  const std::string& via = *listener.via;
+  if (!via.empty() && !is_token(via)) {
+    problems.error(listener.via.position,
+                   "expected a name of letters, digits, '-', '_' and '.', found " + quote(via));
+  }
+  const std::string& name = *listener.request_id;
+  if (name.empty()) return;
+  if (!is_token(name)) {
+    problems.error(listener.request_id.position,
+                   "expected the name of a field such as X-Request-Id, found " + quote(name));
+  } else if (http::find_field_id(name) != http::FieldId::other) {
+    problems.error(listener.request_id.position,
+                   "the field " + quote(name) + " has a meaning of its own");
+  }
+}
+
 void check_listener(const proxy::ListenerSettings& listener, Names& backends, Problems& problems) {
   const bool has_backend = listener.backend.position.line != 0;
   const bool has_routes = !listener.routes.empty();
   if (has_backend) backends.refer(listener.backend);
   check_filters(listener.filters, problems);
+  check_names(listener, problems);
   if (listener.protocol == proxy::Protocol::tcp) check_tcp_listener(listener, problems);
   if (listener.protocol == proxy::Protocol::tcp && has_routes) return;
   if (has_backend && has_routes) {

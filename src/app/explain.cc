@@ -16,6 +16,7 @@
 #include "protocol/http/authority.h"
 #include "protocol/http1/parse_head.h"
 #include "proxy/http/filter.h"
+#include "proxy/http/prepare_request.h"
 #include "proxy/http/route_request.h"
 
 namespace weir::app {
@@ -299,6 +300,22 @@ std::string head_of(const Question& question, const Url& url) {
   return head + "\r\n";
 }
 
+// Whose request it is, if it comes from where the question says.
+void add_client(Lines& lines, const Question& question, const proxy::Listener& listener,
+                const http::FieldList& fields) {
+  if (question.from.empty()) return;
+  const auto from = net::Address::parse_with_optional_port(
+      question.from.find(':') == std::string::npos ? question.from : "[" + question.from + "]");
+  if (!from || !listener.trusted_proxies.contains(*from)) {
+    return lines.add("client", question.from + ", who is no trusted proxy");
+  }
+  std::array<char, INET6_ADDRSTRLEN> text;
+  const auto client = proxy::find_client(fields, listener);
+  lines.add("client", client ? fmt::format("{}, as the trusted proxy {} says",
+                                           client->format_ip(text), question.from)
+                             : question.from + ", a trusted proxy that says of nobody else");
+}
+
 // The route, if one matches; lines say why others, or all, do not.
 RouteIndex explain_request(Lines& lines, const Question& question, const Url& url,
                            const proxy::ListenerSettings& settings,
@@ -314,6 +331,7 @@ RouteIndex explain_request(Lines& lines, const Question& question, const Url& ur
     lines.add_answer(parsed.error.kind, http1::row_of(rule).sentence);
     return RouteIndex::none;
   }
+  add_client(lines, question, listener, head.fields);
   std::string path_space(head.path.size(), '\0');
   proxy::RoutingSpace space;
   space.path = path_space;
@@ -359,11 +377,13 @@ std::expected<Explanation, std::string> explain(const Explained& explained,
   const net::Address& address = explained.addresses[found->index];
 
   Lines lines(explained.file);
-  if (!question.from.empty()) lines.add("client", question.from + ": nothing depends on it");
   lines.add("listener",
             fmt::format("{} ({}, {}){}", listener.name, address.to_string(),
                         name_of(listener.protocol), found->why),
             settings.position);
+  if (listener.protocol == proxy::Protocol::tcp && !question.from.empty()) {
+    lines.add("client", question.from + ": nothing depends on it");
+  }
   Explanation explanation;
   explanation.route = listener.protocol == proxy::Protocol::http
                           ? explain_request(lines, question, *url, settings, served)

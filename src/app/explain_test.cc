@@ -131,8 +131,8 @@ TEST(Explain, GivesAServerWithoutPortThatOfTheListener) {
 TEST(Explain, FollowsATcpConnection) {
   EXPECT_EQ(explain({.method = "CONNECT", .url = "tcp://127.0.0.1:3306", .from = "192.0.2.1"}),
             "CONNECT tcp://127.0.0.1:3306\n"
-            "client 192.0.2.1: nothing depends on it\n"
             "listener db (127.0.0.1:3306, tcp) weir.yaml:12\n"
+            "client 192.0.2.1: nothing depends on it\n"
             "backend mysql (round_robin) weir.yaml:24\n"
             "server m1 ([::1]:3306, weight 1)\n"
             " not m2: a backup, while others can be used weir.yaml:25\n"

@@ -28,9 +28,13 @@ sigset_t all_signals() {
 
 }  // namespace
 
-Signals::Signals() {
+void Signals::block() {
   const sigset_t signals = all_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+Signals::Signals() {
+  block();
   thread_ = std::thread([this] { run(); });
 }
 

@@ -17,7 +17,10 @@ class Signals {
   enum class Request : std::uint8_t { none, reload, stop };
 
   // From now on SIGHUP, SIGTERM and SIGINT are blocked in the calling thread, and in those that it
-  // starts, for good.
+  // starts, for good. A thread that was started before takes them, and ends the process.
+  static void block();
+
+  // Blocks them, too.
   Signals();
   Signals(const Signals&) = delete;
   ~Signals();

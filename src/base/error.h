@@ -28,6 +28,8 @@ enum class ErrorKind : std::uint16_t {
   client_reset,
   // Where the request should go.
   no_route,
+  misdirected_request,
+  loop_detected,
   no_server,
   queue_full,
   queue_timeout,

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "config/description.h"
 #include "net/address.h"
+#include "net/cidr.h"
 #include "proxy/filter_entry.h"
 #include "proxy/router.h"
 
@@ -76,6 +77,49 @@ void describe(V& v, RouteSettings& s) {
           "Name of the backend that answers; not needed behind a filter that replies to all.");
 }
 
+// Fields by which servers learn whose request it is.
+enum class ClientField : std::uint8_t {
+  x_forwarded_for,
+  x_forwarded_proto,
+  x_forwarded_host,
+  x_forwarded_port,
+  x_real_ip,
+  forwarded,
+};
+constexpr auto names_of(ClientField) {
+  return std::to_array<std::pair<std::string_view, ClientField>>(
+      {{"x_forwarded_for", ClientField::x_forwarded_for},
+       {"x_forwarded_proto", ClientField::x_forwarded_proto},
+       {"x_forwarded_host", ClientField::x_forwarded_host},
+       {"x_forwarded_port", ClientField::x_forwarded_port},
+       {"x_real_ip", ClientField::x_real_ip},
+       {"forwarded", ClientField::forwarded}});
+}
+
+// Which of them a trusted proxy's word is taken for.
+enum class ClientAddressField : std::uint8_t { x_forwarded_for, forwarded };
+constexpr auto names_of(ClientAddressField) {
+  return std::to_array<std::pair<std::string_view, ClientAddressField>>(
+      {{"x_forwarded_for", ClientAddressField::x_forwarded_for},
+       {"forwarded", ClientAddressField::forwarded}});
+}
+
+struct ForwardedSettings {
+  std::vector<ClientField> write = {ClientField::x_forwarded_for, ClientField::x_forwarded_proto,
+                                    ClientField::x_forwarded_host};
+  ClientAddressField read = ClientAddressField::x_forwarded_for;
+};
+
+template <class V>
+void describe(V& v, ForwardedSettings& s) {
+  v.field("write", s.write,
+          "Fields by which servers are told of the client; what trusted proxies said in them is "
+          "kept and added to, what others said is removed from the request.")
+      .size(0, 6)
+      .or_single();
+  v.field("read", s.read, "The field in which trusted proxies say who the client is.");
+}
+
 struct ListenerTimeouts {
   Duration client_head = 10s;
   Duration client_body = 30s;
@@ -123,6 +167,10 @@ struct ListenerSettings {
   std::vector<RouteSettings> routes;
   config::Located<std::string> backend;
   std::optional<std::uint32_t> maxconn;
+  std::vector<net::Cidr> trusted_proxies;
+  ForwardedSettings forwarded;
+  config::Located<std::string> via;
+  config::Located<std::string> request_id;
   ListenerTimeouts timeouts;
   ListenerLimits limits;
   AccessLogSettings access_log;
@@ -144,6 +192,17 @@ void describe(V& v, ListenerSettings& s) {
           "Client connections of the listener at a time, over all workers (each worker may accept "
           "one too many); more wait in the kernel's queue. Without it, any number.")
       .range(1, 10'000'000);
+  v.field("trusted_proxies", s.trusted_proxies,
+          "Networks of proxies whose word on the client (see forwarded) is believed.");
+  v.field("forwarded", s.forwarded, "What is said and believed of the client (protocol: http).");
+  v.field("via", s.via,
+          "A name for Via (RFC 9110 7.6.3), in requests and responses; a request that has it "
+          "already is a loop and is refused. Empty: none is written.")
+      .length_max(64);
+  v.field("request_id", s.request_id,
+          "Name of a field that carries an id for each request: a trusted proxy's, or a new one of "
+          "32 hexadecimal digits. Empty: none.")
+      .length_max(64);
   v.field("timeouts", s.timeouts, "How long clients may take.");
   v.field("limits", s.limits, "How much clients may send.");
   v.field("access_log", s.access_log, "A line for each request or tunnel.");

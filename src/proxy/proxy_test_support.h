@@ -35,6 +35,7 @@ class ProxyFixture : public testing::Test {
   ProxyFixture(Protocol protocol, ServeOf serve_of) : serve_of_(serve_of) {
     listener_.protocol = protocol;
     listener_.name.value = "l";
+    listener_.forwarded.write = {};  // heads are compared
     backend_.name.value = "b";
   }
   // Nothing may be left of any test: no connection, lease or buffer.

@@ -11,6 +11,10 @@ Listener::Listener(const ListenerSettings& settings, stats::Registry& registry)
       timeouts(settings.timeouts),
       limits(settings.limits),
       maxconn(settings.maxconn.value_or(0)),
+      trusted_proxies(settings.trusted_proxies),
+      forwarded(settings.forwarded),
+      via(settings.via.value),
+      request_id(settings.request_id.value),
       stats(registry.listener(settings.name.value)) {}
 
 std::shared_ptr<const Router> make_router(const ListenerSettings& settings) {

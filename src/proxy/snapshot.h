@@ -32,7 +32,11 @@ struct Listener {
   http1::HeadLimits head_limits;
   ListenerTimeouts timeouts;
   ListenerLimits limits;
-  std::uint32_t maxconn;                            // 0: no limit
+  std::uint32_t maxconn;  // 0: no limit
+  net::CidrSet trusted_proxies;
+  ForwardedSettings forwarded;
+  std::string via;                                  // empty: none
+  std::string request_id;                           // name of its field; empty: none
   std::shared_ptr<const AccessLogFile> access_log;  // null: no line is written
   std::shared_ptr<const stats::ListenerStats> stats;
   // For answers to what no route takes; null: there are none.

@@ -131,17 +131,30 @@ def test_what_is_left_at_the_drain_deadline_is_cut(start, echo):
     wait_until(lambda: state(weir, "s1") == ("draining", "drained"), "nothing is left on it")
 
 
-def test_a_request_without_an_answer_at_the_deadline_gets_none(start, serve, gate):
+def test_a_request_without_an_answer_at_the_deadline_gets_a_503(start, serve, gate):
     weir = start(config(listener(), backends=[
         backend(serve("s1", gate), drain_deadline="300ms")]))
     with Client(weir.address()) as client:
         client.request()
         gate.wait_for(1)
         change(weir, "s1", state="draining")
-        with pytest.raises(ConnectionError):
-            client.read_response()
+        assert client.read_response().status == 503
     record = weir.access_log()[0]
-    assert (record["status"], record["reason"]) == (None, "server_drained")
+    assert (record["status"], record["reason"]) == (503, "server_drained")
+
+
+def test_at_the_deadline_another_server_answers_what_may_be_sent_again(start, serve, gate):
+    weir = start(config(listener(), backends=[
+        backend(serve("s1", gate), serve("s2"), drain_deadline="300ms")]))
+    with Client(weir.address()) as client, Client(weir.address()) as poster:
+        client.request()
+        gate.wait_for(1)
+        assert get(weir).body == b"s2"
+        poster.request("POST", body=b"x")
+        gate.wait_for(2)
+        change(weir, "s1", state="draining")
+        assert client.read_response().body == b"s2"
+        assert poster.read_response().status == 503
 
 
 def test_who_is_ready_again_or_disabled_is_not_cut(start, echo):

@@ -43,6 +43,7 @@ def test_a_server_never_gets_more_than_maxconn_and_nobody_is_lost(start, serve, 
     clients = [ask(weir) for _ in range(30)]
     wait_for_queue(weir, 27)
     assert weir.metrics().value("weir_server_leases", server="s1") == 3
+    gate.wait_for(3)
     gate.let(30)
     assert [client.read_response().status for client in clients] == [200] * 30
     assert gate.most == 3

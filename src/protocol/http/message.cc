@@ -104,6 +104,8 @@ FieldId find_field_id(std::string_view name) noexcept {
   switch (name.size()) {
     case 2:
       return id_if(is_name(name, "te"), te);
+    case 3:
+      return id_if(is_name(name, "via"), via);
     case 4:
       if (is_name(name, "host")) return host;
       return id_if(is_name(name, "date"), date);
@@ -116,12 +118,14 @@ FieldId find_field_id(std::string_view name) noexcept {
       if (is_name(name, "upgrade")) return upgrade;
       return id_if(is_name(name, "trailer"), trailer);
     case 9:
+      if (is_name(name, "x-real-ip")) return x_real_ip;
       return id_if(is_name(name, "forwarded"), forwarded);
     case 10:
       if (is_name(name, "connection")) return connection;
       if (is_name(name, "user-agent")) return user_agent;
       return id_if(is_name(name, "keep-alive"), keep_alive);
     case 12:
+      if (is_name(name, "max-forwards")) return max_forwards;
       return id_if(is_name(name, "content-type"), content_type);
     case 14:
       return id_if(is_name(name, "content-length"), content_length);
@@ -129,6 +133,7 @@ FieldId find_field_id(std::string_view name) noexcept {
       return id_if(is_name(name, "x-forwarded-for"), x_forwarded_for);
     case 16:
       if (is_name(name, "x-forwarded-host")) return x_forwarded_host;
+      if (is_name(name, "x-forwarded-port")) return x_forwarded_port;
       return id_if(is_name(name, "proxy-connection"), proxy_connection);
     case 17:
       if (is_name(name, "transfer-encoding")) return transfer_encoding;

@@ -38,6 +38,7 @@ enum class FieldId : std::uint8_t {
   forwarded,
   host,
   keep_alive,
+  max_forwards,
   proxy_connection,
   referer,
   server,
@@ -46,9 +47,12 @@ enum class FieldId : std::uint8_t {
   transfer_encoding,
   upgrade,
   user_agent,
+  via,
   x_forwarded_for,
   x_forwarded_host,
+  x_forwarded_port,
   x_forwarded_proto,
+  x_real_ip,
 };
 
 // Whether a field ends at this hop (RFC 9110 7.6.1): Connection itself, the fields it names, and

@@ -176,13 +176,17 @@ constexpr Scope scope_of(FieldId id) noexcept {
     case FieldId::date:
     case FieldId::expect:
     case FieldId::forwarded:
+    case FieldId::max_forwards:
     case FieldId::referer:
     case FieldId::trailer:
     case FieldId::server:
     case FieldId::user_agent:
+    case FieldId::via:
     case FieldId::x_forwarded_for:
     case FieldId::x_forwarded_host:
+    case FieldId::x_forwarded_port:
     case FieldId::x_forwarded_proto:
+    case FieldId::x_real_ip:
       return Scope::end_to_end;
   }
   return Scope::end_to_end;

@@ -1,6 +1,7 @@
 // One attempt: write the request to a server, relay the response.
 
 #include "proxy/http/answer.h"
+#include "proxy/http/prepare_request.h"
 #include "proxy/http/relay.h"
 #include "proxy/http/upgrade.h"
 #include "proxy/worker_listener.h"
@@ -122,6 +123,7 @@ void complete_fields(Exchange& x, http::FieldList& fields, std::uint16_t status)
     static_cast<void>(add_field(
         x, fields, {.name = "Date", .value = x.proxy.http_date(), .id = http::FieldId::date}));
   }
+  static_cast<void>(add_via(x, fields, x.response.version));
   if (status != 426) return;
   for (http::Field& field : fields) {
     const bool is_connection = field.id == http::FieldId::connection;

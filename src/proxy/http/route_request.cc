@@ -9,6 +9,11 @@ ErrorKind find_refusal(const http::RequestHead& request, const ListenerLimits& l
   if (request.method == http::Method::connect || request.method == http::Method::trace) {
     return ErrorKind::method_refused;
   }
+  // RFC 9110 7.4: it was meant to be protected on its way.
+  constexpr std::string_view kHttps = "https:";
+  if (http::equals_ignoring_case(request.target.substr(0, kHttps.size()), kHttps)) {
+    return ErrorKind::misdirected_request;
+  }
   const auto& bytes_max = limits.body_bytes;
   const bool too_large = bytes_max && request.body.framing == http::Framing::length &&
                          request.body.bytes > bytes_max->value;

@@ -4,6 +4,7 @@
 #include "net/pause.h"
 #include "proxy/failure_sentence.h"
 #include "proxy/http/answer.h"
+#include "proxy/http/prepare_request.h"
 #include "proxy/http/route_request.h"
 #include "proxy/http/upgrade.h"
 #include "proxy/worker_listener.h"
@@ -123,6 +124,7 @@ Exchange::Exchange(ClientConnection& client_connection,
       listener_use(client_connection.listener->use()),
       listener(*listener_use->listener),
       arena(client_connection.worker.worker().buffers()),
+      client_address(&connection.peer),
       filters(listener.filters.get()),
       began(client_connection.worker.worker().now()),
       attempts(began),
@@ -139,7 +141,10 @@ Task<void> serve_exchange(Exchange& x) {
   Result<Verdict> verdict = Verdict::proceed;
   if (const auto routed = route(x); !routed) {
     verdict = fail(routed.error());
-  } else if (x.filters != nullptr) {
+  } else {
+    verdict = prepare_request(x);
+  }
+  if (x.filters != nullptr && verdict && *verdict == Verdict::proceed) {
     verdict = x.filters->is_async() ? co_await x.filters->filter_request_async(x)
                                     : x.filters->filter_request(x);
   }

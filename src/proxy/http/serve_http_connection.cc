@@ -46,7 +46,7 @@ void count_and_log(const Exchange& x) {
   record.bytes_received = x.bytes_received;
   record.bytes_sent = x.bytes_sent;
   record.listener = x.listener.name;
-  record.client_address = x.connection.peer.format_ip(address);
+  record.client_address = x.client_address->format_ip(address);
   record.method = x.request.method_text;
   record.target = x.request.target;
   record.protocol = x.request.version == http::Version::http_1_1 ? "HTTP/1.1" : "HTTP/1.0";
