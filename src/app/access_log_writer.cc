@@ -47,6 +47,21 @@ bool ends_within_line(int file) {
   return ::pread(reader.get(), &last, 1, status.st_size - 1) == 1 && last != '\n';
 }
 
+void append_line(proxy::LogFormat::Kind format, std::span<const char> record, std::string& out) {
+  switch (format) {
+    case proxy::LogFormat::Kind::combined:
+      return stats::format_combined(stats::decode(record), out);
+    case proxy::LogFormat::Kind::json:
+      return stats::format_json(stats::decode(record), out);
+    case proxy::LogFormat::Kind::text:
+      out.append(record.data(), record.size());
+      out += '\n';
+      return;
+    case proxy::LogFormat::Kind::off:
+      return;
+  }
+}
+
 }  // namespace
 
 std::expected<AccessLogWriter::Output, std::string> AccessLogWriter::open_output(
@@ -63,9 +78,10 @@ std::expected<AccessLogWriter::Output, std::string> AccessLogWriter::open_output
 
 std::expected<std::shared_ptr<const proxy::AccessLogFile>, std::string> AccessLogWriter::open(
     const proxy::AccessLogSettings& settings) {
-  if (settings.format == proxy::AccessLogFormat::off) return nullptr;
-  const auto is_wanted = [&settings](const std::unique_ptr<File>& file) {
-    return file != nullptr && file->path == *settings.path && file->format == settings.format;
+  const proxy::LogFormat::Kind format = settings.format.kind;
+  if (format == proxy::LogFormat::Kind::off) return nullptr;
+  const auto is_wanted = [&](const std::unique_ptr<File>& file) {
+    return file != nullptr && file->path == *settings.path && file->format == format;
   };
   {
     const std::scoped_lock lock(mutex_);
@@ -82,8 +98,8 @@ std::expected<std::shared_ptr<const proxy::AccessLogFile>, std::string> AccessLo
   auto place = std::find(files_.begin(), files_.end(), nullptr);
   if (place == files_.end()) place = files_.emplace(place);
   const auto index = static_cast<std::uint32_t>(place - files_.begin());
-  *place = std::make_unique<File>(*settings.path, settings.format,
-                                  std::make_shared<proxy::AccessLogFile>(index));
+  *place =
+      std::make_unique<File>(*settings.path, format, std::make_shared<proxy::AccessLogFile>(index));
   (*place)->next_output = std::move(*output);
   return (*place)->handle;
 }
@@ -170,12 +186,7 @@ bool AccessLogWriter::take_records(Ring& ring) {
     std::uint32_t index;
     std::memcpy(&index, bytes.data(), sizeof index);
     File& file = file_of(index);
-    const stats::AccessRecord record = stats::decode(bytes.subspan(sizeof index));
-    if (file.format == proxy::AccessLogFormat::json) {
-      stats::format_json(record, file.pending);
-    } else {
-      stats::format_combined(record, file.pending);
-    }
+    append_line(file.format, bytes.subspan(sizeof index), file.pending);
     ring.lap_bytes += bytes.size();
     ring.records.pop();
   }

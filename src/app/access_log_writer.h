@@ -21,6 +21,7 @@
 #include "base/log_ring.h"
 #include "proxy/access_log_file.h"
 #include "proxy/listener_settings.h"
+#include "proxy/log_format.h"
 
 namespace weir::app {
 
@@ -59,7 +60,7 @@ class AccessLogWriter {
   };
   struct File {
     const std::string path;
-    const proxy::AccessLogFormat format;
+    const proxy::LogFormat::Kind format;
     const std::shared_ptr<proxy::AccessLogFile> handle;
 
     // Under the mutex.

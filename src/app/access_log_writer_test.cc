@@ -23,7 +23,7 @@ namespace weir::app {
 namespace {
 
 using proxy::AccessLogFile;
-using proxy::AccessLogFormat;
+using Format = proxy::LogFormat::Kind;
 using File = std::shared_ptr<const AccessLogFile>;
 using Lines = std::vector<std::string>;
 
@@ -50,6 +50,15 @@ template <class Condition>
   return true;
 }
 
+// As a worker does it with a format of its own.
+void log_line(LogRing& ring, const AccessLogFile& file, std::string_view line) {
+  const std::span<char> room = ring.try_reserve(sizeof file.index + line.size());
+  ASSERT_FALSE(room.empty());
+  std::memcpy(room.data(), &file.index, sizeof file.index);
+  std::ranges::copy(line, room.begin() + sizeof file.index);
+  ring.commit(sizeof file.index + line.size());
+}
+
 // The targets of the requests in lines of the combined format.
 Lines targets_in(std::istream& log) {
   Lines targets;
@@ -72,8 +81,8 @@ class AccessLogWriterTest : public testing::Test {
   }
 
   std::string path_of(std::string_view name) const { return folder_ + "/" + std::string(name); }
-  File open(std::string_view name, AccessLogFormat format = AccessLogFormat::combined) {
-    const auto file = writer_.open({.format = format, .path = path_of(name)});
+  File open(std::string_view name, Format format = Format::combined) {
+    const auto file = writer_.open({.format = {.kind = format}, .path = path_of(name)});
     EXPECT_TRUE(file.has_value()) << file.error();
     return file.value_or(nullptr);
   }
@@ -99,7 +108,7 @@ class AccessLogWriterTest : public testing::Test {
 TEST_F(AccessLogWriterTest, WritesEachLineToItsFileInItsFormat) {
   LogRing& ring = writer_.add_ring();
   const File a = open("a");
-  const File b = open("b", AccessLogFormat::json);
+  const File b = open("b", Format::json);
   writer_.start();
   const File c = open("c");
   log(ring, *a, "/1");
@@ -115,15 +124,27 @@ TEST_F(AccessLogWriterTest, WritesEachLineToItsFileInItsFormat) {
   EXPECT_TRUE(line.starts_with('{') && line.contains("/2")) << line;
 }
 
+TEST_F(AccessLogWriterTest, WritesALineThatAWorkerHasWrittenAsItIs) {
+  LogRing& ring = writer_.add_ring();
+  const File a = open("a", Format::text);
+  writer_.start();
+  log_line(ring, *a, "one \\x0A line");
+  log_line(ring, *a, "another");
+  writer_.stop();
+  std::ifstream file(path_of("a"));
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  EXPECT_EQ(text, "one \\x0A line\nanother\n");
+}
+
 TEST_F(AccessLogWriterTest, OnePathAndFormatIsOneFileWhileSomebodyHoldsIt) {
   const File a = open("a");
   EXPECT_EQ(open("a"), a);
-  EXPECT_NE(open("a", AccessLogFormat::json), a);
+  EXPECT_NE(open("a", Format::json), a);
   EXPECT_NE(open("b"), a);
 }
 
 TEST_F(AccessLogWriterTest, OffIsNoFile) {
-  EXPECT_EQ(open("a", AccessLogFormat::off), nullptr);
+  EXPECT_EQ(open("a", Format::off), nullptr);
   EXPECT_FALSE(std::filesystem::exists(path_of("a")));
 }
 

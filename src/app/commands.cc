@@ -9,6 +9,7 @@
 #include "config/reference.h"
 #include "config/schema.h"
 #include "net/listening_socket.h"
+#include "proxy/value.h"
 #include "stats/metrics.h"
 
 namespace weir::app {
@@ -160,8 +161,10 @@ int print_reference(const std::string& page) {
     fmt::print("{}", stats::metrics_reference());
   } else if (page == "errors") {
     fmt::print("{}", errors_reference());
+  } else if (page == "values") {
+    fmt::print("{}", proxy::values_reference());
   } else {
-    return refuse("no page '" + page + "': expected config, metrics or errors");
+    return refuse("no page '" + page + "': expected config, metrics, errors or values");
   }
   return 0;
 }

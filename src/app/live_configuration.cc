@@ -191,7 +191,7 @@ std::expected<void, std::string> LiveConfiguration::open_logs(const Settings& ne
                                                               proxy::Snapshot& snapshot) {
   for (std::size_t i = 0; i < next.listeners.size(); ++i) {
     const proxy::AccessLogSettings& log = next.listeners[i].access_log;
-    if (log.format == proxy::AccessLogFormat::off) continue;
+    if (log.format.kind == proxy::LogFormat::Kind::off) continue;
     auto file = access_log_.open(log);
     if (!file) return std::unexpected(std::move(file.error()));
     // Nobody else has the listener yet.

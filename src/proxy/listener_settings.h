@@ -11,6 +11,7 @@
 #include "net/address.h"
 #include "net/cidr.h"
 #include "proxy/filter_entry.h"
+#include "proxy/log_format.h"
 #include "proxy/router.h"
 
 namespace weir::proxy {
@@ -23,22 +24,16 @@ constexpr auto names_of(Protocol) {
       {{"http", Protocol::http}, {"tcp", Protocol::tcp}});
 }
 
-enum class AccessLogFormat : std::uint8_t { combined, json, off };
-constexpr auto names_of(AccessLogFormat) {
-  return std::to_array<std::pair<std::string_view, AccessLogFormat>>(
-      {{"combined", AccessLogFormat::combined},
-       {"json", AccessLogFormat::json},
-       {"off", AccessLogFormat::off}});
-}
-
 struct AccessLogSettings {
-  AccessLogFormat format = AccessLogFormat::combined;
+  LogFormat format = {};
   config::Located<std::string> path{std::string("stdout")};
 };
 
 template <class V>
 void describe(V& v, AccessLogSettings& s) {
-  v.field("format", s.format, "How a line looks; `off` writes none.");
+  v.field("format", s.format,
+          "How a line looks: `combined`, `json`, or text with `${values}`; `off` writes none.")
+      .length_max(4096);
   v.field("path", s.path, "The file that lines are appended to, or `stdout` or `stderr`.")
       .length_min(1)
       .length_max(4096);

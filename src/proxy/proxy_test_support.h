@@ -145,6 +145,19 @@ class ProxyFixture : public testing::Test {
     const auto lines = logged();
     return lines.empty() ? Logged{} : lines.back();
   }
+  // Of a listener whose access log has a format of its own.
+  void set_log_format(std::string_view text) {
+    ASSERT_TRUE(parse_scalar(text, listener_.access_log.format));
+  }
+  // The next line of it.
+  std::string logged_line() {
+    EXPECT_TRUE(turn_until([&] { return !log_.front().empty(); }));
+    const std::span<const char> record = log_.front();
+    if (record.size() < sizeof(std::uint32_t)) return "nothing";
+    std::string line(record.begin() + sizeof(std::uint32_t), record.end());
+    log_.pop();
+    return line;
+  }
   const stats::ListenerCells& listener_cells() {
     return proxy_->snapshot().listeners[0].listener->stats->of(0);
   }

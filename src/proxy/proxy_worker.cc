@@ -1,6 +1,7 @@
 #include "proxy/proxy_worker.h"
 
 #include <algorithm>
+#include <ctime>
 #include <map>
 
 #include "proxy/worker_listener.h"
@@ -225,16 +226,37 @@ bool ProxyWorker::is_drained() noexcept {
   return shared_.loads.try_close(worker_.index());
 }
 
-void ProxyWorker::log_access(const Listener& listener, const stats::AccessRecord& record) noexcept {
-  if (listener.access_log->full.load(std::memory_order_relaxed)) {
-    return cells_.log_records_dropped.add();
+// The first bytes of a record say which of the log thread's files it belongs to.
+using LogFileIndex = decltype(AccessLogFile::index);
+
+// Empty: there is no room, and that is counted.
+std::span<char> ProxyWorker::reserve_log_record(const Listener& listener,
+                                                std::size_t bytes) noexcept {
+  const LogFileIndex file = listener.access_log->index;
+  std::span<char> room;
+  if (!listener.access_log->full.load(std::memory_order_relaxed)) {
+    room = access_log_.try_reserve(sizeof file + bytes);
   }
-  // The first bytes say which of the log thread's files the line belongs to.
-  const std::uint32_t file = listener.access_log->index;
-  const std::span<char> room = access_log_.try_reserve(sizeof file + stats::kAccessRecordBytesMax);
-  if (room.empty()) return cells_.log_records_dropped.add();
+  if (room.empty()) {
+    cells_.log_records_dropped.add();
+    return {};
+  }
   std::memcpy(room.data(), &file, sizeof file);
-  access_log_.commit(sizeof file + stats::encode(record, room.subspan(sizeof file)));
+  return room.subspan(sizeof file);
+}
+
+void ProxyWorker::log_access(const Listener& listener, const stats::AccessRecord& record) noexcept {
+  const std::span<char> room = reserve_log_record(listener, stats::kAccessRecordBytesMax);
+  if (!room.empty()) access_log_.commit(sizeof(LogFileIndex) + stats::encode(record, room));
+}
+
+void ProxyWorker::log_line(const ValueSource& source) noexcept {
+  const Listener& listener = *source.listener_use.listener;
+  const std::span<char> room = reserve_log_record(listener, kLogLineBytesMax);
+  if (room.empty()) return;
+  const Template::Line line = listener.log_line->write_line(source, room.first<kLogLineBytesMax>());
+  if (line.is_cut) cells_.log_lines_cut.add();
+  access_log_.commit(sizeof(LogFileIndex) + line.bytes);
 }
 
 std::string_view ProxyWorker::http_date() noexcept {
@@ -245,6 +267,20 @@ std::string_view ProxyWorker::http_date() noexcept {
     http::write_date(now, date_);
   }
   return {date_.data(), date_.size()};
+}
+
+// localtime_r(3) takes a lock of the process. A locale is never set, so month names are English.
+std::string_view ProxyWorker::local_time() noexcept {
+  const auto now = std::chrono::floor<std::chrono::seconds>(worker_.reactor().wall_now());
+  const std::time_t second = now.time_since_epoch().count();
+  if (second != local_second_) {
+    local_second_ = second;
+    std::tm local;
+    ::localtime_r(&second, &local);
+    local_time_bytes_ =
+        std::strftime(local_time_.data(), local_time_.size(), "%d/%b/%Y:%H:%M:%S %z", &local);
+  }
+  return {local_time_.data(), local_time_bytes_};
 }
 
 }  // namespace weir::proxy

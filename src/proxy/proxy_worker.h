@@ -110,10 +110,14 @@ class ProxyWorker {
 
   // For a connection's task, at its end.
   void end_connection(ClientConnection& connection) noexcept;
-  // Counts and logs the end of an exchange or tunnel.
+  // Logs the end of an exchange or tunnel. The listener has an access log; its lines are for the
+  // log thread to lay out, or (log_line) it has its own.
   void log_access(const Listener& listener, const stats::AccessRecord& record) noexcept;
+  void log_line(const ValueSource& source) noexcept;
   // RFC 9110 5.6.7; renewed once a second.
   std::string_view http_date() noexcept;
+  // As the combined log has it: 21/Nov/2026:12:48:40 +0000; renewed once a second.
+  std::string_view local_time() noexcept;
 
  private:
   // Ends idle connections a whole turn of the reactor later, in which what they have sent is seen.
@@ -123,6 +127,7 @@ class ProxyWorker {
     int turns_left = 0;
   };
   class PassedConnection;
+  std::span<char> reserve_log_record(const Listener& listener, std::size_t bytes) noexcept;
   void take_over_backends(const Snapshot& next);
   void take_over_listeners(std::span<const WorkerSocket> sockets);
   void start_connection(WorkerListener& listener, Fd fd, const net::Address& peer) noexcept;
@@ -147,6 +152,9 @@ class ProxyWorker {
   EndIdle end_idle_;
   std::array<char, http::kDateBytes> date_;
   std::int64_t date_second_ = -1;
+  std::array<char, 32> local_time_;
+  std::size_t local_time_bytes_ = 0;
+  std::int64_t local_second_ = -1;
 };
 
 }  // namespace weir::proxy

@@ -15,7 +15,10 @@ Listener::Listener(const ListenerSettings& settings, stats::Registry& registry)
       forwarded(settings.forwarded),
       via(settings.via.value),
       request_id(settings.request_id.value),
-      stats(registry.listener(settings.name.value)) {}
+            stats(registry.listener(settings.name.value)) {
+  const LogFormat& format = settings.access_log.format;
+  if (format.kind == LogFormat::Kind::text) log_line = format.text;
+}
 
 std::shared_ptr<const Router> make_router(const ListenerSettings& settings) {
   std::vector<RouteSpec> specs;

@@ -5,6 +5,7 @@
 // one.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct Listener {
   std::string via;                                  // empty: none
   std::string request_id;                           // name of its field; empty: none
   std::shared_ptr<const AccessLogFile> access_log;  // null: no line is written
+  std::optional<Template> log_line;                 // nullopt: the log thread lays the lines out
   std::shared_ptr<const stats::ListenerStats> stats;
   // For answers to what no route takes; null: there are none.
   std::shared_ptr<const FilterChain> filters;

@@ -59,7 +59,7 @@ WorkerListener::~WorkerListener() {
 }
 
 void WorkerListener::serve(const ServedListener& served) {
-  use_ = make_local<ListenerUse>(served.listener, worker_.worker().index());
+  use_ = make_local<ListenerUse>(served.listener, port_, worker_.worker().index());
   router_ = served.router;
   route_backends_.clear();
   for (const BackendIndex backend : served.route_backends) {

@@ -10,9 +10,11 @@ namespace weir::proxy {
 
 // What an exchange or tunnel holds of its listener.
 struct ListenerUse : LocalCounted {
-  ListenerUse(std::shared_ptr<const Listener> used, std::uint32_t worker) noexcept
-      : listener(std::move(used)), cells(listener->stats->of(worker)) {}
+  ListenerUse(std::shared_ptr<const Listener> used, std::uint16_t listening_port,
+              std::uint32_t worker) noexcept
+      : listener(std::move(used)), port(listening_port), cells(listener->stats->of(worker)) {}
   std::shared_ptr<const Listener> listener;
+  std::uint16_t port;  // that the socket has got
   stats::ListenerCells& cells;
 };
 

@@ -48,6 +48,7 @@ struct alignas(kCacheLineBytes) WorkerCells {
   Cell descriptors_exhausted;
   Cell accept_pauses;
   Cell log_records_dropped;
+  Cell log_lines_cut;
   Cell connections_open;
   Cell connections_passed;
   SideErrorCells errors;

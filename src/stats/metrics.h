@@ -30,6 +30,7 @@ enum class MetricId : std::uint8_t {
   worker_descriptors_exhausted,
   worker_accept_pauses,
   worker_log_records_dropped,
+  worker_log_lines_cut,
   worker_connections_open,
   worker_connections_passed,
   listener_connections,

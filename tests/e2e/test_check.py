@@ -187,7 +187,7 @@ def test_the_schema_is_json_and_knows_the_keys():
     assert schema["additionalProperties"] is False
 
 
-@pytest.mark.parametrize("page", ["config", "metrics", "errors"])
+@pytest.mark.parametrize("page", ["config", "metrics", "errors", "values"])
 def test_reference_pages_are_markdown(page):
     done = run([BINARY, "reference", page])
     assert done.returncode == 0

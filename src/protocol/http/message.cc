@@ -176,4 +176,11 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
                                             [](char x, char y) { return fold(x) == fold(y); });
 }
 
+const Field* FieldList::find(std::string_view name) const noexcept {
+  for (const Field& field : *this) {
+    if (equals_ignoring_case(field.name, name)) return &field;
+  }
+  return nullptr;
+}
+
 }  // namespace weir::http

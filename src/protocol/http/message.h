@@ -95,6 +95,8 @@ class FieldList {
     }
     return nullptr;
   }
+  // First field with this name, compared without case, or nullptr.
+  const Field* find(std::string_view name) const noexcept;
 
  private:
   std::span<Field> storage_;

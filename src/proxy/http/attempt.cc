@@ -1,5 +1,7 @@
 // One attempt: write the request to a server, relay the response.
 
+#include <utility>
+
 #include "proxy/http/answer.h"
 #include "proxy/http/prepare_request.h"
 #include "proxy/http/relay.h"
@@ -149,6 +151,7 @@ Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStre
     if (follows == net::BodyFollows::yes) body = &x.filters->wrap_response_body(x, head, server);
   }
   x.status = head.status;
+  x.response.fields = head.fields;
   x.progress = Progress::answered;
   WEIR_CO_TRY(co_await x.client.write_head(
       head, follows, x.proxy.worker().now() + x.listener.timeouts.client_body));
@@ -189,6 +192,23 @@ Task<Result<void>> exchange_messages(Exchange& x, ServerConnection& connection, 
   co_return co_await relay_response(x, relay, server);
 }
 
+// A response's fields lie in the connection to the server. What the log's line takes of those that
+// went to the client stays in the exchange.
+void keep_response_fields(Exchange& x) noexcept {
+  const http::FieldList fields = std::exchange(x.response.fields, {});
+  if (!x.listener.log_line || x.progress != Progress::answered) return;
+  const std::span<const std::string> names = x.listener.log_line->response_fields();
+  if (names.empty()) return;
+  http::FieldList kept(x.arena.allocate_array<http::Field>(names.size()));
+  for (const std::string& name : names) {
+    const http::Field* field = fields.find(name);
+    if (field == nullptr) continue;
+    // Without memory a line has less to say.
+    if (!kept.add({.name = name, .value = x.arena.copy(field->value)})) return;
+  }
+  x.response.fields = kept;
+}
+
 }  // namespace
 
 Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimePoint due) {
@@ -208,6 +228,7 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimeP
   auto result = co_await exchange_messages(x, *connection, relay, due);
   if (!result) result = fail(cause_of(x, relay, result.error()));
   co_await relay.stop_request();
+  keep_response_fields(x);
   const bool is_tunnel = x.status == 101;
   if (!is_tunnel) x.bytes_received = x.body.received();
   lease.cells().bytes_sent.add(is_tunnel ? x.bytes_received : relay.request().bytes());

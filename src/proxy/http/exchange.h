@@ -8,6 +8,7 @@
 #include "proxy/filter_use.h"
 #include "proxy/http/filter.h"
 #include "proxy/http/replay_body.h"
+#include "proxy/value.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
@@ -60,6 +61,16 @@ struct Exchange {
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_sent = 0;
 };
+
+// Its values as they are now, for templates. proxy/http/serve_exchange.cc.
+ValueSource source_of(const Exchange& x) noexcept;
+// The same while the response is on its way through filters.
+inline ValueSource source_of(const Exchange& x, const http::ResponseHead& response) noexcept {
+  ValueSource source = source_of(x);
+  source.response = &response;
+  source.status = response.status;
+  return source;
+}
 
 // Whether the request may be sent once more when nobody knows whether it was carried out.
 inline bool is_replayable(const Exchange& x) noexcept {

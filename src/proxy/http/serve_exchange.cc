@@ -130,6 +130,22 @@ Exchange::Exchange(ClientConnection& client_connection,
       attempts(began),
       body(client_connection.worker.worker().buffers(), client_stream) {}
 
+ValueSource source_of(const Exchange& x) noexcept {
+  return {.connection = x.connection,
+          .listener_use = *x.listener_use,
+          .attempts = x.attempts,
+          .backend = x.backend.get(),
+          .began = x.began,
+          .connect_time = x.connect_time,
+          .header_time = x.header_time,
+          .error = x.error,
+          .bytes_received = x.bytes_received,
+          .bytes_sent = x.bytes_sent,
+          .request = &x.request,
+          .response = &x.response,
+          .status = x.status};
+}
+
 Exchange::~Exchange() {
   while (body_filters != nullptr) {
     BodyFilter* const newest = std::exchange(body_filters, body_filters->made_before_);

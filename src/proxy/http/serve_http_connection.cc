@@ -25,6 +25,7 @@ void count_and_log(const Exchange& x) {
   if (x.error.kind != ErrorKind::none) x.proxy.cells().errors.count(x.error);
   if (x.filters != nullptr) x.filters->end(x);
   if (x.listener.access_log == nullptr) return;
+  if (x.listener.log_line) return x.proxy.log_line(source_of(x));
 
   std::array<char, INET6_ADDRSTRLEN> address;
   const auto value_of = [&x](http::FieldId id) {

@@ -6,6 +6,7 @@
 #include "net/listening_socket.h"
 #include "net/tunnel.h"
 #include "proxy/failure_sentence.h"
+#include "proxy/value.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
@@ -18,7 +19,26 @@ struct TunnelRecord {
   Duration connect_time = stats::kNotReached;
   TimePoint connected_at{};
   net::TunnelOutcome outcome;
+
+  Duration first_byte_time() const noexcept {
+    const bool is_none = outcome.first_byte_from_server == TimePoint{};
+    return is_none ? stats::kNotReached : outcome.first_byte_from_server - connected_at;
+  }
 };
+
+ValueSource source_of(const ClientConnection& connection, const ListenerUse& use,
+                      const backend::WorkerBackend* backend, const TunnelRecord& tunnel) noexcept {
+  return {.connection = connection,
+          .listener_use = use,
+          .attempts = tunnel.attempts,
+          .backend = backend,
+          .began = connection.accepted_at,
+          .connect_time = tunnel.connect_time,
+          .header_time = tunnel.first_byte_time(),
+          .error = tunnel.outcome.error,
+          .bytes_received = tunnel.outcome.bytes_from_client,
+          .bytes_sent = tunnel.outcome.bytes_from_server};
+}
 
 // backend: where a server was looked for; nullptr: one was found.
 void count_and_log(ClientConnection& connection, const ListenerUse& use,
@@ -33,6 +53,7 @@ void count_and_log(ClientConnection& connection, const ListenerUse& use,
   const Error error = tunnel.outcome.error;
   if (error.kind != ErrorKind::none) proxy.cells().errors.count(error);
   if (listener.access_log == nullptr) return;
+  if (listener.log_line) return proxy.log_line(source_of(connection, use, backend, tunnel));
 
   std::array<char, INET6_ADDRSTRLEN> address;
   std::array<char, stats::kAccessSentenceBytesMax> sentence;
@@ -43,9 +64,7 @@ void count_and_log(ClientConnection& connection, const ListenerUse& use,
   record.time = proxy.worker().reactor().wall_now();
   record.request_time = duration;
   record.connect_time = tunnel.connect_time;
-  if (tunnel.outcome.first_byte_from_server != TimePoint{}) {
-    record.header_time = tunnel.outcome.first_byte_from_server - tunnel.connected_at;
-  }
+  record.header_time = tunnel.first_byte_time();
   record.bytes_received = tunnel.outcome.bytes_from_client;
   record.bytes_sent = tunnel.outcome.bytes_from_server;
   record.listener = listener.name;
