@@ -92,9 +92,6 @@ std::string_view write_address(const net::Address& address, std::uint16_t port,
   return writer.add(port).text();
 }
 
-// The one place that decides who the client is.
-const net::Address& client_of(const ValueSource& source) noexcept { return source.connection.peer; }
-
 const backend::Server* server_of(const ValueSource& source) noexcept {
   const backend::ServerPool* pool = source.attempts.last_server();
   return pool == nullptr ? nullptr : &pool->server();
@@ -163,13 +160,13 @@ std::string_view backend_name(const ValueSource& source) noexcept {
 
 std::string_view client_address(const ValueSource& source, std::string_view /*name*/,
                                 ValueSpace& space) noexcept {
-  return client_of(source).format_ip(std::span(space).first<INET6_ADDRSTRLEN>());
+  return source.client.format_ip(std::span(space).first<INET6_ADDRSTRLEN>());
 }
 
 std::string_view client_port(const ValueSource& source, std::string_view /*name*/,
                              ValueSpace& space) noexcept {
-  const net::Address& client = client_of(source);
-  return client.is_unix() ? std::string_view() : write_number(client.port(), space);
+  const bool has_port = !source.client.is_unix() && source.client.port() != 0;
+  return has_port ? write_number(source.client.port(), space) : std::string_view();
 }
 
 std::string_view listener_name(const ValueSource& source, std::string_view /*name*/,
@@ -194,6 +191,11 @@ std::string_view request_text(const ValueSource& source, std::string_view /*name
 std::string_view request_scheme(const ValueSource& source, std::string_view /*name*/,
                                 ValueSpace& /*space*/) noexcept {
   return source.request == nullptr ? "" : "http";
+}
+
+std::string_view request_id(const ValueSource& source, std::string_view /*name*/,
+                            ValueSpace& /*space*/) noexcept {
+  return source.request_id;
 }
 
 std::string_view request_host(const ValueSource& source, std::string_view /*name*/,
@@ -309,11 +311,13 @@ constexpr auto kResponse = Known::response;
 constexpr std::array kRows = {
     ValueRow{"client.address", kNone, kRequest,
              "IP address of the client, without port; `unix` over a unix socket.", &client_address},
-    ValueRow{"client.port", kNone, kRequest, "Port of the client.", &client_port},
+    ValueRow{"client.port", kNone, kRequest, "Port of the client, if it is known.", &client_port},
     ValueRow{"listener.name", kNone, kRequest, "Name of the listener.", &listener_name},
     ValueRow{"listener.port", kNone, kRequest, "Port that the listener has got.", &listener_port},
     ValueRow{"request.method", kNone, kRequest, "Method, as received.",
              &request_text<&http::RequestHead::method_text>},
+    ValueRow{"request.id", kNone, kRequest, "Id of the request; see the listener's `request_id`.",
+             &request_id},
     ValueRow{"request.scheme", kNone, kRequest, "`http`.", &request_scheme},
     ValueRow{"request.host", kNone, kRequest,
              "Host that is asked for, as received, without port; an IPv6 address in brackets.",

@@ -16,6 +16,9 @@
 namespace weir::backend {
 class WorkerBackend;
 }
+namespace weir::net {
+class Address;
+}
 namespace weir::http {
 struct RequestHead;
 struct ResponseHead;
@@ -33,6 +36,7 @@ enum class Known : std::uint8_t { request, response, end };
 // Where values are taken from. What it refers to outlives it.
 struct ValueSource {
   const ClientConnection& connection;
+  const net::Address& client;  // who made the request, as far as is believed
   const ListenerUse& listener_use;
   const AttemptLog& attempts;
   const backend::WorkerBackend* backend;  // nullptr: none yet, or that of the last attempt
@@ -45,7 +49,8 @@ struct ValueSource {
   // nullptr: a tunnel, which has none.
   const http::RequestHead* request = nullptr;
   const http::ResponseHead* response = nullptr;
-  std::uint16_t status = 0;  // that the client gets; 0: none
+  std::uint16_t status = 0;          // that the client gets; 0: none
+  std::string_view request_id = {};  // empty: it has none
 };
 
 // Room for the text of a value that has to be written first.

@@ -89,3 +89,11 @@ backends:
     assert done.stderr.startswith(
         f"{path}:3:{column}: error: expected combined, json, off or text with values such as "
         f"'${{client.address}} ${{response.status}}', found '{text}': {problem}\n"), done.stderr
+
+
+def test_a_line_names_whose_request_it_was_and_its_id(start, server):
+    weir = start(simple(server, trusted_proxies=["127.0.0.1"], request_id="X-Request-Id",
+                        access_log=log("$${client.address} ${client.address} ${request.id}")))
+    with Client(weir.address()) as client:
+        client.get(fields=[("X-Forwarded-For", "203.0.113.42"), ("X-Request-Id", "r-1")])
+    assert weir.log_lines(1) == ["${client.address} 203.0.113.42 r-1"]

@@ -132,6 +132,7 @@ Exchange::Exchange(ClientConnection& client_connection,
 
 ValueSource source_of(const Exchange& x) noexcept {
   return {.connection = x.connection,
+          .client = *x.client_address,
           .listener_use = *x.listener_use,
           .attempts = x.attempts,
           .backend = x.backend.get(),
@@ -143,7 +144,8 @@ ValueSource source_of(const Exchange& x) noexcept {
           .bytes_sent = x.bytes_sent,
           .request = &x.request,
           .response = &x.response,
-          .status = x.status};
+          .status = x.status,
+          .request_id = x.request_id};
 }
 
 Exchange::~Exchange() {

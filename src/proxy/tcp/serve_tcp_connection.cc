@@ -29,6 +29,7 @@ struct TunnelRecord {
 ValueSource source_of(const ClientConnection& connection, const ListenerUse& use,
                       const backend::WorkerBackend* backend, const TunnelRecord& tunnel) noexcept {
   return {.connection = connection,
+          .client = connection.peer,
           .listener_use = use,
           .attempts = tunnel.attempts,
           .backend = backend,
