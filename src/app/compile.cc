@@ -68,6 +68,12 @@ void check_route(const proxy::ListenerSettings& listener, const proxy::RouteSett
                  "missing key 'backend', and no filter of the route replies to every request");
 }
 
+void check_proxies(const proxy::ListenerSettings& listener, Problems& problems) {
+  if (!*listener.proxy_protocol || !listener.trusted_proxies.empty()) return;
+  problems.error(listener.proxy_protocol.position,
+                 "proxy_protocol needs trusted_proxies: the networks whose headers are believed");
+}
+
 void check_tcp_listener(const proxy::ListenerSettings& listener, Problems& problems) {
   if (!listener.filters.empty()) {
     problems.error(settings_of(listener.filters.front()).position,
@@ -109,6 +115,7 @@ void check_listener(const proxy::ListenerSettings& listener, Names& backends, Pr
   if (has_backend) backends.refer(listener.backend);
   check_filters(listener.filters, problems);
   check_names(listener, problems);
+  check_proxies(listener, problems);
   if (listener.protocol == proxy::Protocol::tcp) check_tcp_listener(listener, problems);
   if (listener.protocol == proxy::Protocol::tcp && has_routes) return;
   if (has_backend && has_routes) {

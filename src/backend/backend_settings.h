@@ -122,6 +122,13 @@ constexpr auto names_of(Balance) {
   return names;
 }
 
+// Versions of the header of the PROXY protocol.
+enum class ProxyProtocol : std::uint8_t { v1, v2 };
+constexpr auto names_of(ProxyProtocol) {
+  return std::to_array<std::pair<std::string_view, ProxyProtocol>>(
+      {{"v1", ProxyProtocol::v1}, {"v2", ProxyProtocol::v2}});
+}
+
 struct BackendSettings {
   config::Located<std::string> name;
   Balance balance = {};
@@ -129,6 +136,7 @@ struct BackendSettings {
   BackendTimeouts timeouts;
   RetrySettings retry;
   PoolSettings pool;
+  std::optional<ProxyProtocol> proxy_protocol;
   Duration refused_pause = 1s;
   std::uint32_t queue_length = 1024;
   Duration drain_deadline = 5min;
@@ -147,6 +155,9 @@ void describe(V& v, BackendSettings& s) {
   v.field("timeouts", s.timeouts, "How long the servers may take.");
   v.field("retry", s.retry, "When and how often a request that failed is tried again.");
   v.field("pool", s.pool, "Idle connections to the servers.");
+  v.field("proxy_protocol", s.proxy_protocol,
+          "Connections to the servers begin with a header of the PROXY protocol of this version, "
+          "which names the client. Requests of several clients then share no connection.");
   v.field("refused_pause", s.refused_pause,
           "How long a server that refused a connection is left out while another can be used.")
       .range(0s, 1h);

@@ -44,6 +44,9 @@ constexpr std::array kErrorKinds = {
                  "The client closed its connection before the exchange was over."},
     ErrorKindRow{client_reset, 0, 1, kNo, "client_reset",
                  "The client reset its connection before the exchange was over."},
+    ErrorKindRow{
+        bad_proxy_header, 0, 3, kNo, "bad_proxy_header",
+        "A trusted proxy's connection does not begin with a header of the PROXY protocol."},
     ErrorKindRow{no_route, 404, 12, kNo, "no_route",
                  "No route of the listener matches the request."},
     ErrorKindRow{misdirected_request, 421, 9, kNo, "misdirected_request",

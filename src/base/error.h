@@ -26,6 +26,7 @@ enum class ErrorKind : std::uint16_t {
   client_idle_timeout,
   client_closed,
   client_reset,
+  bad_proxy_header,
   // Where the request should go.
   no_route,
   misdirected_request,

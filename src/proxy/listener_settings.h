@@ -163,6 +163,7 @@ struct ListenerSettings {
   config::Located<std::string> backend;
   std::optional<std::uint32_t> maxconn;
   std::vector<net::Cidr> trusted_proxies;
+  config::Located<bool> proxy_protocol;
   ForwardedSettings forwarded;
   config::Located<std::string> via;
   config::Located<std::string> request_id;
@@ -189,6 +190,10 @@ void describe(V& v, ListenerSettings& s) {
       .range(1, 10'000'000);
   v.field("trusted_proxies", s.trusted_proxies,
           "Networks of proxies whose word on the client (see forwarded) is believed.");
+  v.field(
+      "proxy_protocol", s.proxy_protocol,
+      "Connections from trusted_proxies begin with a header of the PROXY protocol, version 1 or "
+      "2, which names the client; a connection without one is ended.");
   v.field("forwarded", s.forwarded, "What is said and believed of the client (protocol: http).");
   v.field("via", s.via,
           "A name for Via (RFC 9110 7.6.3), in requests and responses; a request that has it "

@@ -4,6 +4,8 @@
 #include <ctime>
 #include <map>
 
+#include "proxy/proxy_header.h"
+#include "proxy/proxy_header.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {

@@ -21,6 +21,7 @@
 
 namespace weir::proxy {
 
+struct AnnouncedConnection;
 class ProxyWorker;
 class WorkerListener;
 struct ListenerUse;
@@ -38,7 +39,8 @@ class ClientConnection : public Link {
   ProxyWorker& worker;
   LocalRef<WorkerListener> listener;  // a tunnel lets it go
   LocalRef<ListenerUse> accepted_by;
-  net::Address peer;
+  net::Address peer;  // the client; behind a header of the PROXY protocol, the one that it names
+  std::unique_ptr<AnnouncedConnection> announced;  // what that header said; null: there was none
   net::SocketStream stream;
   net::CancelSlot server_side;
   TimePoint accepted_at;

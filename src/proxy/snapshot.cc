@@ -12,10 +12,11 @@ Listener::Listener(const ListenerSettings& settings, stats::Registry& registry)
       limits(settings.limits),
       maxconn(settings.maxconn.value_or(0)),
       trusted_proxies(settings.trusted_proxies),
+      proxy_protocol(*settings.proxy_protocol),
       forwarded(settings.forwarded),
       via(settings.via.value),
       request_id(settings.request_id.value),
-            stats(registry.listener(settings.name.value)) {
+      stats(registry.listener(settings.name.value)) {
   const LogFormat& format = settings.access_log.format;
   if (format.kind == LogFormat::Kind::text) log_line = format.text;
 }

@@ -35,6 +35,7 @@ struct Listener {
   ListenerLimits limits;
   std::uint32_t maxconn;  // 0: no limit
   net::CidrSet trusted_proxies;
+  bool proxy_protocol;  // expected from trusted proxies
   ForwardedSettings forwarded;
   std::string via;                                  // empty: none
   std::string request_id;                           // name of its field; empty: none

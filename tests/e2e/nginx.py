@@ -23,6 +23,10 @@ http {{
     location /empty {{ return 204; }}
     location /put/ {{ dav_methods PUT; }}
   }}
+  server {{
+    listen 127.0.0.1:{announced_port} proxy_protocol;
+    location / {{ return 200 "$proxy_protocol_addr $proxy_protocol_server_port\n"; }}
+  }}
 }}
 """
 
@@ -38,10 +42,12 @@ class Nginx:
         self.name = name
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
+        self.announced_port = free_port()  # where it expects the PROXY protocol, and says its client
         path = self._folder / "nginx.conf"
         # Root's workers would be nobody's, who may not read the folders of a test.
         user = "user root;" if os.geteuid() == 0 else ""
-        path.write_text(_CONFIG.format(folder=self._folder, port=self.port, name=name, user=user),
+        path.write_text(_CONFIG.format(folder=self._folder, port=self.port, name=name, user=user,
+                                        announced_port=self.announced_port),
                         encoding="utf-8")
         self._process = Process(["nginx", "-p", self._folder, "-c", path])
         try:

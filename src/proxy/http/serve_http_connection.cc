@@ -4,6 +4,7 @@
 #include "net/http/http1_stream.h"
 #include "net/linger.h"
 #include "proxy/http/answer.h"
+#include "proxy/proxy_header.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
@@ -101,6 +102,17 @@ Task<Next> serve_request(ClientConnection& connection, net::Http1ClientSide& cli
   co_return answered&& may_have_more ? Next::linger : Next::close;
 }
 
+// Nothing was served. Who went without a word, to see whether somebody listens, leaves no line.
+void end_unannounced(ClientConnection& connection, Error error) {
+  connection.stream.reset_on_close();
+  if (error.kind == ErrorKind::client_closed) return;
+  net::Http1ClientSide client(connection.worker.worker(), connection.stream,
+                              connection.listener->listener().head_limits);
+  Exchange x(connection, client);
+  x.error = error;
+  count_and_log(x);
+}
+
 Task<void> serve_requests(ClientConnection& connection) {
   Worker& worker = connection.worker.worker();
   net::Http1ClientSide client(worker, connection.stream,
@@ -137,7 +149,13 @@ Task<void> serve_requests(ClientConnection& connection) {
 }  // namespace
 
 Task<void> serve_http_connection(ClientConnection& connection) {
-  co_await serve_requests(connection);
+  Result<void> announced;
+  if (expects_proxy_header(connection)) announced = co_await read_proxy_header(connection);
+  if (announced) {
+    co_await serve_requests(connection);
+  } else {
+    end_unannounced(connection, announced.error());
+  }
   connection.worker.end_connection(connection);
 }
 

@@ -6,6 +6,7 @@
 #include "net/listening_socket.h"
 #include "net/tunnel.h"
 #include "proxy/failure_sentence.h"
+#include "proxy/proxy_header.h"
 #include "proxy/value.h"
 #include "proxy/worker_listener.h"
 
@@ -137,6 +138,14 @@ Task<Result<backend::ServerLease>> connect_some_server(ClientConnection& connect
   co_return fail(error);
 }
 
+// What the server is told before the client's first byte. False: there is no room.
+bool put_proxy_header(const ClientConnection& connection, backend::ProxyProtocol version,
+                      net::Tunnel& tunnel, std::size_t& bytes) noexcept {
+  const auto space = connection.worker.worker().shared_buffer().first<kProxyHeaderBytesMax>();
+  bytes = write_proxy_header(connection, version, space);
+  return tunnel.put_first({space.data(), bytes}, {});
+}
+
 Task<void> serve_tunnel(ClientConnection& connection) {
   const LocalRef<ListenerUse> use = connection.listener->use();
   LocalRef<backend::WorkerBackend> backend = connection.listener->backend_of(RouteIndex{0});
@@ -146,12 +155,19 @@ Task<void> serve_tunnel(ClientConnection& connection) {
   const auto lease = co_await connect_some_server(connection, *backend, server, record);
   if (lease) {
     const backend::LeaseUse use_of_lease(*lease, connection.server_side);
+    const auto proxy_protocol = backend->backend().settings().proxy_protocol;
     // A tunnel may outlive any number of configurations, and keeps none.
     backend.reset();
     connection.listener.reset();
     net::Tunnel tunnel(connection.worker.worker(), connection.stream, *server,
                        use->listener->timeouts.tunnel_idle);
-    record.outcome = co_await tunnel.run();
+    std::size_t header_bytes = 0;
+    if (!proxy_protocol || put_proxy_header(connection, *proxy_protocol, tunnel, header_bytes)) {
+      record.outcome = co_await tunnel.run();
+      record.outcome.bytes_from_client -= header_bytes;
+    } else {
+      record.outcome.error = make_error(ErrorKind::buffers_exhausted, Side::weir);
+    }
     record.attempts.end(record.outcome.error.kind, connection.worker.worker().now());
     lease->cells().bytes_sent.add(record.outcome.bytes_from_client);
     lease->cells().bytes_received.add(record.outcome.bytes_from_server);
@@ -169,10 +185,26 @@ Task<void> serve_tunnel(ClientConnection& connection) {
   count_and_log(connection, *use, backend.get(), record);
 }
 
+// Nothing was served. Who went without a word, to see whether somebody listens, leaves no line.
+void end_unannounced(ClientConnection& connection, Error error) {
+  connection.stream.reset_on_close();
+  if (error.kind == ErrorKind::client_closed) return;
+  TunnelRecord record(connection.accepted_at);
+  record.outcome.error = error;
+  const LocalRef<backend::WorkerBackend>& backend = connection.listener->backend_of(RouteIndex{0});
+  count_and_log(connection, *connection.listener->use(), backend.get(), record);
+}
+
 }  // namespace
 
 Task<void> serve_tcp_connection(ClientConnection& connection) {
-  co_await serve_tunnel(connection);
+  Result<void> announced;
+  if (expects_proxy_header(connection)) announced = co_await read_proxy_header(connection);
+  if (announced) {
+    co_await serve_tunnel(connection);
+  } else {
+    end_unannounced(connection, announced.error());
+  }
   connection.worker.end_connection(connection);
 }
 
