@@ -185,6 +185,7 @@ void ProxyWorker::end_connection(ClientConnection& connection) noexcept {
   connection.accepted_by->cells.connections_closed.add();
   connections_.destroy(connection);
   shared_.loads.leave(worker_.index());
+  if (listeners_paused_ == 0) return;
   for (const auto& listener : listeners_) listener->on_room();
 }
 

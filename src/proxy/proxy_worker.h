@@ -110,6 +110,9 @@ class ProxyWorker {
   }
   std::size_t connections_open() const noexcept { return connections_.live(); }
 
+  // For listeners: one more, or one less, waits for room.
+  void count_paused(int change) noexcept { listeners_paused_ += change; }
+
   // For a connection's task, at its end.
   void end_connection(ClientConnection& connection) noexcept;
   // Logs the end of an exchange or tunnel. The listener has an access log; its lines are for the
@@ -150,6 +153,7 @@ class ProxyWorker {
   IntrusiveList<ClientConnection> open_;
   Slab<ClientConnection> connections_;
   Scope scope_;
+  int listeners_paused_ = 0;
   bool draining_ = false;
   EndIdle end_idle_;
   std::array<char, http::kDateBytes> date_;

@@ -73,8 +73,14 @@ void WorkerListener::serve(const ServedListener& served) {
   }
 }
 
+void WorkerListener::set_paused(bool paused) noexcept {
+  if (paused == paused_) return;
+  paused_ = paused;
+  worker_.count_paused(paused ? 1 : -1);
+}
+
 void WorkerListener::start() noexcept {
-  paused_ = false;
+  set_paused(false);
   const Started started = worker_.worker().reactor().start_accept(*socket_, accept_);
   if (started == Started::completed) on_accept_end(accept_.os_error());
 }
@@ -112,7 +118,7 @@ void WorkerListener::abort() noexcept {
 }
 
 void WorkerListener::close() noexcept {
-  paused_ = false;
+  set_paused(false);
   retry_.disarm();
   handshakes_over_.disarm();
   Reactor& reactor = worker_.worker().reactor();
@@ -145,7 +151,7 @@ void WorkerListener::on_accept_end(int os_error) noexcept {
 
 void WorkerListener::pause(Duration rest) noexcept {
   if (paused_) return;
-  paused_ = true;
+  set_paused(true);
   worker_.cells().accept_pauses.add();
   if (accept_.is_pending()) worker_.worker().reactor().cancel(*socket_, accept_);
   retry_.arm(worker_.worker().timers(), worker_.worker().now() + rest);

@@ -32,9 +32,10 @@ bool has_option(std::string_view list, std::string_view option) noexcept {
 
 // Lets Connection and Upgrade pass, with what Weir means by them.
 bool let_pass(http::FieldList& fields) noexcept {
-  http::Field* connection = find_only(fields, http::FieldId::connection);
   http::Field* upgrade = find_only(fields, http::FieldId::upgrade);
-  if (connection == nullptr || upgrade == nullptr) return false;
+  if (upgrade == nullptr) return false;
+  http::Field* connection = find_only(fields, http::FieldId::connection);
+  if (connection == nullptr) return false;
   if (!has_option(connection->value, "upgrade")) return false;
   if (!http::equals_ignoring_case(upgrade->value, kWebSocket)) return false;
   connection->value = "upgrade";
