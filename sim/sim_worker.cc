@@ -26,7 +26,8 @@ SimWorker::SimWorker(Network& network, HostId weir, proxy::ProxyShared& shared, 
   reactor = made.get();
   worker = std::make_unique<Worker>(index, std::move(buffers), std::move(made), random.next());
   buffers_at_rest = worker->buffers().bytes_in_use();
-  proxy = std::make_unique<proxy::ProxyWorker>(*worker, shared, access_log, &serve_of,
+  proxy = std::make_unique<proxy::ProxyWorker>(*worker, shared, access_log,
+                                               proxy::Protocols{&serve_of, server_connections},
                                                limits.connections_max);
 }
 

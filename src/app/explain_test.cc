@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "app/compile.h"
+#include "backend/http1_server_connection.h"
 #include "backend/worker_backend.h"
 #include "base/random.h"
 #include "net/net_test_support.h"
@@ -281,7 +282,7 @@ class RunningWorld final : public PickSource {
   const Settings settings_;
   stats::Registry registry_{1};
   proxy::Snapshot snapshot_;
-  Slab<backend::ServerConnection> connections_;
+  backend::Http1ServerConnections connections_;
   std::vector<LocalRef<backend::WorkerBackend>> views_;
   std::vector<net::Address> addresses_;
   std::vector<backend::ServerLease> leases_;

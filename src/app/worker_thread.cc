@@ -68,7 +68,8 @@ WorkerThread::WorkerThread(std::unique_ptr<Worker> worker, proxy::ProxyShared& s
                            LogRing& access_log, std::uint32_t connections_max)
     : worker_(std::move(worker)),
       shared_(shared),
-      proxy_(std::make_unique<proxy::ProxyWorker>(*worker_, shared, access_log, &serve_of,
+      proxy_(std::make_unique<proxy::ProxyWorker>(*worker_, shared, access_log,
+                                                  proxy::Protocols{&serve_of, server_connections_},
                                                   connections_max)),
       drain_(*this, &proxy::ProxyWorker::drain),
       abort_(*this, &proxy::ProxyWorker::abort_all),

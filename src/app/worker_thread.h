@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "backend/http1_server_connection.h"
 #include "base/fd.h"
 #include "proxy/proxy_worker.h"
 
@@ -71,6 +72,7 @@ class WorkerThread {
 
   std::unique_ptr<Worker> worker_;
   proxy::ProxyShared& shared_;
+  backend::Http1ServerConnections server_connections_;
   std::unique_ptr<proxy::ProxyWorker> proxy_;
   Order drain_;
   Order abort_;

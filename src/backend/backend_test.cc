@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <typeinfo>
 
+#include "backend/http1_server_connection.h"
 #include "backend/worker_backend.h"
 #include "net/net_test_support.h"
 
@@ -45,7 +46,7 @@ TEST(Backend, ItsWorkersCountTheLeasesOfAServerTogether) {
   const auto backend = std::make_shared<Backend>(settings_of("least_connections", 3), registry);
   TestWorker first;
   TestWorker second(std::size_t{64} << 20, 1);
-  Slab<ServerConnection> connections;
+  Http1ServerConnections connections;
   const auto of_first = make_local<WorkerBackend>(*first, backend, 2, connections);
   const auto of_second = make_local<WorkerBackend>(*second, backend, 2, connections);
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/http1_server_connection.h"
 #include "backend/worker_backend.h"
 #include "net/net_test_support.h"
 
@@ -43,14 +44,14 @@ class ChangeFixture : public testing::Test {
     const ServerLease lease = pick();
     return lease ? lease.server().name() : std::string();
   }
-  ServerConnection& connect(const ServerLease& lease) {
-    ServerConnection* connection = nullptr;
+  ServerStream connect(const ServerLease& lease) {
+    ServerStream stream;
     worker_.run([&]() -> Task<> {
-      const auto connected = co_await view_->connect(lease, {}, cancel_);
-      if (connected) connection = *connected;
+      auto connected = co_await view_->connect(lease, {}, cancel_);
+      if (connected) stream = std::move(*connected);
     });
-    EXPECT_NE(connection, nullptr);
-    return *connection;
+    EXPECT_TRUE(stream);
+    return stream;
   }
   // The connection that the server was given last.
   Peer& accept(FakeServer& fake) {
@@ -59,7 +60,7 @@ class ChangeFixture : public testing::Test {
     return fake.peers.back();
   }
   // A whole exchange, after which the connection goes back to its pool.
-  void exchange(ServerConnection& connection, Peer& peer) {
+  void exchange(ServerStream stream, Peer& peer) {
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     worker_.run([&]() -> Task<> {
       Arena arena(worker_->buffers());
@@ -67,16 +68,17 @@ class ChangeFixture : public testing::Test {
       request.method_text = "GET";
       request.path = "/";
       http::ResponseHead response;
-      EXPECT_TRUE(co_await connection.http.write_head(request, net::BodyFollows::no, kNever));
-      EXPECT_TRUE(co_await connection.http.read_head(response, arena, kNever));
+      EXPECT_TRUE(co_await stream.http().write_head(request, net::BodyFollows::no, kNever));
+      EXPECT_TRUE(co_await stream.http().read_head(response, arena, kNever));
     });
-    connection.pool.keep(connection);
+    stream.mark_ended_well();
   }
   // One attempt on the server that is picked next.
   void use(FakeServer& fake) {
     const ServerLease lease = pick();
-    ServerConnection& connection = connect(lease);
-    exchange(connection, connection.is_reused() ? fake.peers.back() : accept(fake));
+    ServerStream stream = connect(lease);
+    Peer& peer = stream.is_reused() ? fake.peers.back() : accept(fake);
+    exchange(std::move(stream), peer);
   }
   bool is_closed(Peer& peer) {
     return worker_.turn_until([&] { return peer.is_over(); });
@@ -87,7 +89,7 @@ class ChangeFixture : public testing::Test {
   net::CancelSlot cancel_;
   BackendSettings settings_;
   std::shared_ptr<Backend> backend_;
-  Slab<ServerConnection> connections_;
+  Http1ServerConnections connections_;
   LocalRef<WorkerBackend> view_;
 };
 

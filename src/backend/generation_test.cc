@@ -78,11 +78,11 @@ TEST_F(GenerationTest, AConnectionToAServerThatHasLeftIsNotKept) {
   apply();
   ServerLease lease = pick();
   ASSERT_EQ(lease.server().name(), "gone");
-  ServerConnection& connection = connect(lease);
+  ServerStream stream = connect(lease);
   settings_.servers.erase(settings_.servers.begin());
   apply();
   for (int i = 0; i < 5; ++i) EXPECT_EQ(pick_name(), "stays");
-  exchange(connection, accept(gone));
+  exchange(std::move(stream), accept(gone));
   EXPECT_TRUE(is_closed(gone.peers[0]));
 }
 
@@ -165,7 +165,7 @@ TEST_F(GenerationTest, WhatAnOperatorSaidStays) {
 TEST_F(GenerationTest, APickerGoesOnWhereItWasIfTheServersAreTheSame) {
   struct Run {
     TestWorker worker;
-    Slab<ServerConnection> connections;
+    Http1ServerConnections connections = {};
     std::vector<ServerLease> leases = {};
     std::vector<std::size_t> picked = {};
   };
@@ -309,12 +309,12 @@ TEST_F(GenerationTest, FewerIdleConnectionsAreKeptOnceTheLimitIsLower) {
   add_server("s", fake.address);
   apply();
   std::array<ServerLease, 3> leases{pick(), pick(), pick()};
-  std::vector<ServerConnection*> connections;
+  std::vector<ServerStream> streams;
   for (const ServerLease& lease : leases) {
-    connections.push_back(&connect(lease));
+    streams.push_back(connect(lease));
     accept(fake);
   }
-  for (std::size_t i = 0; i < 3; ++i) exchange(*connections[i], fake.peers[i]);
+  for (std::size_t i = 0; i < 3; ++i) exchange(std::move(streams[i]), fake.peers[i]);
   settings_.pool.idle_max = 1;
   apply();
   EXPECT_TRUE(is_closed(fake.peers[0]));

@@ -33,7 +33,7 @@ class RetryPlanTest : public testing::Test {
   stats::Registry registry_{1};
   net::test::TestWorker worker_;
   RetrySettings settings_;
-  Slab<ServerConnection> connections_;
+  Http1ServerConnections connections_;
   LocalRef<WorkerBackend> backend_;
 };
 

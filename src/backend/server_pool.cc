@@ -3,31 +3,18 @@
 #include "backend/worker_backend.h"
 
 namespace weir::backend {
-namespace {
 
-constexpr http1::HeadLimits kResponseLimits;
-
-}  // namespace
-
-ServerConnection::ServerConnection(ServerPool& owner, Worker& worker, Socket& socket) noexcept
+ServerConnection::ServerConnection(ServerPool& owner, Socket& socket,
+                                   std::uint32_t streams_max) noexcept
     : pool(owner),
-      stream(worker, socket, Side::server),
-      http(worker, stream, kResponseLimits),
-      at_rest(*this),
-      idle_limit(*this) {}
-
-ServerConnection::AtRest::AtRest(ServerConnection& owner) noexcept
-    : Waiter([](Waiter& self) noexcept {
-        ServerConnection& connection = static_cast<AtRest&>(self).connection;
-        ServerPool& pool = connection.pool;
-        pool.take_out(connection);
-        pool.close(connection);
-      }),
-      connection(owner) {}
+      stream(owner.worker(), socket, Side::server),
+      idle_limit_(*this),
+      streams_max_(streams_max) {}
 
 ServerConnection::IdleLimit::IdleLimit(ServerConnection& owner) noexcept
     : Timer([](Timer& self) noexcept {
-        static_cast<IdleLimit&>(self).connection.at_rest.call_back();
+        ServerConnection& connection = static_cast<IdleLimit&>(self).connection;
+        connection.pool.lose(connection);
       }),
       connection(owner) {}
 
@@ -36,7 +23,7 @@ ServerPool::DrainLimit::DrainLimit(ServerPool& owner) noexcept
       pool(owner) {}
 
 ServerPool::ServerPool(Worker& worker, std::shared_ptr<Server> server,
-                       Slab<ServerConnection>& connections)
+                       ServerConnections& connections)
     : worker_(worker),
       server_(std::move(server)),
       cells_(server_->stats().of(worker.index())),
@@ -52,7 +39,7 @@ void ServerPool::belong_to(WorkerBackend& owner, balance::ServerIndex index,
   // The limit is the process's; a worker's share of it is at least one unless there is none.
   idle_max_ = (settings.idle_max + workers - 1) / workers;
   idle_timeout_ = settings.idle_timeout;
-  exchanges_max_ = settings.requests_max.value_or(0);
+  streams_max_ = settings.requests_max.value_or(0);
   close_surplus();
 }
 
@@ -82,46 +69,75 @@ void ServerPool::cut_uses() noexcept {
   });
 }
 
-ServerConnection* ServerPool::take_idle(Replay replay) noexcept {
+// One that is in use before one at rest, so that few are enough.
+ServerConnection* ServerPool::find_usable(Replay replay) noexcept {
   constexpr Duration kSurelyAlive = std::chrono::seconds(1);
-  if (idle_.is_empty()) return nullptr;
-  ServerConnection& newest = idle_.front();
-  if (replay == Replay::impossible && worker_.now() - newest.idle_since > kSurelyAlive) {
-    return nullptr;
+  const auto is_good_enough = [&](const ServerConnection& connection) {
+    return replay == Replay::possible || worker_.now() - connection.used_at <= kSurelyAlive;
+  };
+  if (!with_room_.is_empty() && is_good_enough(with_room_.front())) return &with_room_.front();
+  if (!idle_.is_empty() && is_good_enough(idle_.front())) return &idle_.front();
+  return nullptr;
+}
+
+ServerStream ServerPool::open_stream(Replay replay) noexcept {
+  ServerConnection* connection = find_usable(replay);
+  if (connection == nullptr) return {};
+  take_out(*connection);
+  return open_stream_on(*connection);
+}
+
+ServerStream ServerPool::open_first_stream(ServerConnection& connection) noexcept {
+  connection.used_at = worker_.now();
+  return open_stream_on(connection);
+}
+
+ServerStream ServerPool::open_stream_on(ServerConnection& connection) noexcept {
+  net::ServerSideStream& http = connection.open_stream();
+  ++connection.streams_open_;
+  ++connection.streams_begun_;
+  if (connection.has_room() && may_go_on(connection)) with_room_.push_front(connection);
+  return {connection, http};
+}
+
+void ServerPool::close_stream(ServerConnection& connection, net::ServerSideStream& stream,
+                              Ended ended) noexcept {
+  connection.unlink();
+  connection.close_stream(stream, ended);
+  --connection.streams_open_;
+  if (ended == Ended::well) connection.used_at = worker_.now();
+  const bool goes_on = may_go_on(connection);
+  if (connection.streams_open_ == 0) {
+    const bool is_wanted = !is_retired_ && server_->admin_state() == AdminState::ready;
+    return goes_on && is_wanted ? rest(connection) : close(connection);
   }
-  take_out(newest);
-  return &newest;
+  if (goes_on) with_room_.push_front(connection);
+}
+
+bool ServerPool::may_go_on(const ServerConnection& connection) const noexcept {
+  const bool is_used_up = streams_max_ != 0 && connection.streams_begun_ >= streams_max_;
+  return !is_used_up && connection.may_go_on();
+}
+
+void ServerPool::rest(ServerConnection& connection) noexcept {
+  if (idle_max_ == 0 || !connection.try_rest()) return close(connection);
+  idle_.push_front(connection);
+  ++idle_count_;
+  connection.idle_limit_.arm(worker_.timers(), worker_.now() + idle_timeout_);
+  close_surplus();
 }
 
 void ServerPool::take_out(ServerConnection& connection) noexcept {
   connection.unlink();
+  if (connection.streams_open_ != 0) return;
   --idle_count_;
-  connection.stream.stop_watching();
-  connection.idle_limit.disarm();
+  connection.idle_limit_.disarm();
 }
 
-ServerConnection& ServerPool::make_connection(Socket& socket) {
-  return connections_.make(*this, worker_, socket);
-}
-
-void ServerPool::keep(ServerConnection& connection) noexcept {
-  connection.http.finish_exchange();
-  ++connection.exchanges;
-  const bool is_used_up = exchanges_max_ != 0 && connection.exchanges >= exchanges_max_;
-  const bool is_wanted = !is_retired_ && server_->admin_state() == AdminState::ready;
-  if (idle_max_ == 0 || is_used_up || !is_wanted || !connection.http.is_reusable()) {
-    return close(connection);
-  }
-  connection.idle_since = worker_.now();
-  while (connection.stream.watch_rest(connection.at_rest) == Started::completed) {
-    // Readable, as far as is known: the server has closed, or said what nobody asked for.
-    char unasked[1];
-    if (!connection.stream.try_receive(unasked).is_would_block()) return close(connection);
-  }
-  idle_.push_front(connection);
-  ++idle_count_;
-  connection.idle_limit.arm(worker_.timers(), worker_.now() + idle_timeout_);
-  close_surplus();
+void ServerPool::lose(ServerConnection& connection) noexcept {
+  const bool is_in_use = connection.streams_open_ != 0;
+  take_out(connection);
+  if (!is_in_use) close(connection);
 }
 
 void ServerPool::close_surplus() noexcept {
@@ -131,8 +147,6 @@ void ServerPool::close_surplus() noexcept {
     close(oldest);
   }
 }
-
-void ServerPool::close(ServerConnection& connection) noexcept { connections_.destroy(connection); }
 
 void ServerPool::close_idle() noexcept {
   while (!idle_.is_empty()) {

@@ -1,6 +1,6 @@
 #pragma once
-// ServerPool: what one worker has to do with one server: its idle connections, and who uses the
-// server at present. It lives as long as a backend of the worker has the server, or a lease.
+// ServerPool: what one worker has to do with one server: its connections, and who uses the server
+// at present. It lives as long as a backend of the worker has the server, or a lease.
 
 #include <memory>
 
@@ -8,12 +8,12 @@
 #include "backend/server_connection.h"
 #include "backend/wait_queue.h"
 #include "base/local_ref.h"
-#include "base/slab.h"
 #include "net/cancel_slot.h"
 
 namespace weir::backend {
 
 class LeaseUse;
+class ServerStream;
 class WorkerBackend;
 
 // Whether a connection that turns out to be dead may be replaced: a request that could not be sent
@@ -22,11 +22,12 @@ enum class Replay : std::uint8_t { impossible, possible };
 
 class ServerPool : public LocalCounted {
  public:
-  // The slab must outlive the pool.
-  ServerPool(Worker& worker, std::shared_ptr<Server> server, Slab<ServerConnection>& connections);
+  // The connections must outlive the pool.
+  ServerPool(Worker& worker, std::shared_ptr<Server> server, ServerConnections& connections);
   // No connection is in use.
   ~ServerPool() { close_idle(); }
 
+  Worker& worker() const noexcept { return worker_; }
   Server& server() const noexcept { return *server_; }
   stats::ServerCells& cells() const noexcept { return cells_; }
   stats::BackendCells& backend_cells() const noexcept { return backend_cells_; }
@@ -48,23 +49,34 @@ class ServerPool : public LocalCounted {
   // What the operator says has changed.
   void apply_admin_state(Duration drain_deadline) noexcept;
 
-  // An idle connection, out of the pool; nullptr: there is none that is good enough.
-  ServerConnection* take_idle(Replay replay) noexcept;
-  ServerConnection& make_connection(Socket& socket);
-  // The exchange on the connection is over and it may serve another one.
-  void keep(ServerConnection& connection) noexcept;
-  void close(ServerConnection& connection) noexcept;
+  // A stream of a connection that is there; none, if there is no connection that is good enough:
+  // with room beside the streams that it carries, or else at rest.
+  ServerStream open_stream(Replay replay) noexcept;
+  ServerConnection& make_connection(Socket& socket) { return connections_.make(*this, socket); }
+  // The first stream of a connection that has been connected.
+  ServerStream open_first_stream(ServerConnection& connection) noexcept;
+  // For a connection, in a turn of its own: it may go on no more. Destroys it unless a stream is
+  // still in use.
+  void lose(ServerConnection& connection) noexcept;
+  // It has no stream.
+  void close(ServerConnection& connection) noexcept { connections_.destroy(connection); }
   void close_idle() noexcept;
 
  private:
   friend class WorkerBackend;
   friend class ServerLease;
+  friend class ServerStream;
   friend class LeaseUse;
-  friend struct ServerConnection::AtRest;
   struct DrainLimit : Timer {
     explicit DrainLimit(ServerPool& owner) noexcept;
     ServerPool& pool;
   };
+  ServerConnection* find_usable(Replay replay) noexcept;
+  ServerStream open_stream_on(ServerConnection& connection) noexcept;
+  void close_stream(ServerConnection& connection, net::ServerSideStream& stream,
+                    Ended ended) noexcept;
+  bool may_go_on(const ServerConnection& connection) const noexcept;
+  void rest(ServerConnection& connection) noexcept;
   void take_out(ServerConnection& connection) noexcept;
   void close_surplus() noexcept;
   void limit_drain(Duration deadline) noexcept;
@@ -74,14 +86,15 @@ class ServerPool : public LocalCounted {
   std::shared_ptr<Server> server_;
   stats::ServerCells& cells_;
   stats::BackendCells& backend_cells_;
-  Slab<ServerConnection>& connections_;
+  ServerConnections& connections_;
   WorkerBackend* owner_ = nullptr;
   std::shared_ptr<WaitQueue> wait_queue_;  // of the backend, which the leases may outlive
   balance::ServerIndex index_ = balance::ServerIndex::none;
-  IntrusiveList<ServerConnection> idle_;  // the one used last in front
+  IntrusiveList<ServerConnection> idle_;       // at rest, the one used last in front
+  IntrusiveList<ServerConnection> with_room_;  // in use, and may carry more streams
   std::uint32_t idle_count_ = 0;
   std::uint32_t idle_max_ = 0;
-  std::uint32_t exchanges_max_ = 0;  // of a connection; 0: no limit
+  std::uint32_t streams_max_ = 0;  // that a connection carries in all; 0: no limit
   Duration idle_timeout_{};
   bool is_retired_ = false;
   IntrusiveList<LeaseUse> uses_;
@@ -111,6 +124,50 @@ class ServerLease {
 
  private:
   LocalRef<ServerPool> pool_;
+};
+
+// What a request has of a connection to its server; given back when it goes out of scope. The lease
+// outlives it.
+class ServerStream {
+ public:
+  // None.
+  ServerStream() = default;
+  ServerStream(ServerStream&& other) noexcept
+      : connection_(std::exchange(other.connection_, nullptr)),
+        http_(other.http_),
+        is_reused_(other.is_reused_),
+        ended_(other.ended_) {}
+  ServerStream& operator=(ServerStream&& other) noexcept {
+    std::swap(connection_, other.connection_);
+    std::swap(http_, other.http_);
+    std::swap(is_reused_, other.is_reused_);
+    std::swap(ended_, other.ended_);
+    return *this;
+  }
+  ~ServerStream() {
+    if (connection_ != nullptr) pool().close_stream(*connection_, *http_, ended_);
+  }
+
+  explicit operator bool() const noexcept { return connection_ != nullptr; }
+  net::ServerSideStream& http() const noexcept { return *http_; }
+  ServerConnection& connection() const noexcept { return *connection_; }
+  ServerPool& pool() const noexcept { return connection_->pool; }
+  // Whether the connection was there already.
+  bool is_reused() const noexcept { return is_reused_; }
+  // Whether the connection has ended, or will carry nothing more after this.
+  bool is_last() const noexcept { return !connection_->may_go_on(); }
+  // The exchange is over, with both messages complete.
+  void mark_ended_well() noexcept { ended_ = Ended::well; }
+
+ private:
+  friend class ServerPool;
+  ServerStream(ServerConnection& connection, net::ServerSideStream& http) noexcept
+      : connection_(&connection), http_(&http), is_reused_(connection.streams_begun() > 1) {}
+
+  ServerConnection* connection_ = nullptr;
+  net::ServerSideStream* http_ = nullptr;
+  bool is_reused_ = false;
+  Ended ended_ = Ended::badly;
 };
 
 // What a lease is used for, while it is: cut when the server has been drained for too long. In the

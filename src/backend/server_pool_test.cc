@@ -160,14 +160,14 @@ TEST_F(ServerPoolTest, OnlyAServerThatIsReadyKeepsConnections) {
     add_server("s", fake.address);
     apply();
     const ServerLease lease = pick();
-    ServerConnection& in_use = connect(lease);
+    ServerStream in_use = connect(lease);
     Peer& used = accept(fake);
     use(fake);
     Peer& idle = fake.peers.back();
     set_state(0, state);
     EXPECT_TRUE(is_closed(idle));
     EXPECT_FALSE(used.is_over());
-    exchange(in_use, used);
+    exchange(std::move(in_use), used);
     EXPECT_TRUE(is_closed(used));
   }
 }

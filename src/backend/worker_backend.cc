@@ -9,7 +9,7 @@ namespace weir::backend {
 using balance::ServerIndex;
 
 WorkerBackend::WorkerBackend(Worker& worker, std::shared_ptr<Backend> backend,
-                             std::uint32_t workers, Slab<ServerConnection>& connections,
+                             std::uint32_t workers, ServerConnections& connections,
                              WorkerBackend* predecessor)
     : worker_(worker),
       backend_(std::move(backend)),
@@ -126,13 +126,12 @@ Task<Result<void>> WorkerBackend::connect_stream(net::SocketStream& stream,
   co_return fail(error);
 }
 
-Task<Result<ServerConnection*>> WorkerBackend::connect(const ServerLease& lease,
-                                                       ConnectOptions options,
-                                                       net::CancelSlot& cancel) {
+Task<Result<ServerStream>> WorkerBackend::connect(const ServerLease& lease, ConnectOptions options,
+                                                  net::CancelSlot& cancel) {
   ServerPool& pool = lease.pool();
-  if (ServerConnection* idle = pool.take_idle(options.replay)) {
+  if (ServerStream stream = pool.open_stream(options.replay)) {
     pool.cells().reuses.add();
-    co_return idle;
+    co_return stream;
   }
   Socket* socket = WEIR_CO_TRY(make_socket(lease));
   ServerConnection& connection = pool.make_connection(*socket);
@@ -143,7 +142,7 @@ Task<Result<ServerConnection*>> WorkerBackend::connect(const ServerLease& lease,
     pool.close(connection);
     co_return fail(connected.error());
   }
-  co_return &connection;
+  co_return pool.open_first_stream(connection);
 }
 
 void WorkerBackend::close_idle() noexcept {

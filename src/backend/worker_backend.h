@@ -27,10 +27,11 @@ struct Picked {
 
 class WorkerBackend : public LocalCounted, private Link {
  public:
-  // connections: of the worker. predecessor: the worker's view of the generation before, or
-  // nullptr; pools, and the picker's position if the servers are the same, are taken over.
+  // connections: of the worker, which outlive it. predecessor: the worker's view of the generation
+  // before, or nullptr; pools, and the picker's position if the servers are the same, are taken
+  // over.
   WorkerBackend(Worker& worker, std::shared_ptr<Backend> backend, std::uint32_t workers,
-                Slab<ServerConnection>& connections, WorkerBackend* predecessor = nullptr);
+                ServerConnections& connections, WorkerBackend* predecessor = nullptr);
   ~WorkerBackend();
 
   Worker& worker() const noexcept { return worker_; }
@@ -55,10 +56,10 @@ class WorkerBackend : public LocalCounted, private Link {
     return backend_->may_be_full() && backend_->wait_queue().waiting() != 0;
   }
 
-  // An idle connection, or a new one; never waits longer than timeouts.connect. It goes back by its
-  // pool's keep() or close(). Cancelling the slot ends the wait.
-  Task<Result<ServerConnection*>> connect(const ServerLease& lease, ConnectOptions options,
-                                          net::CancelSlot& cancel);
+  // A stream of a connection that is there, or of a new one; never waits longer than
+  // timeouts.connect. Cancelling the slot ends the wait.
+  Task<Result<ServerStream>> connect(const ServerLease& lease, ConnectOptions options,
+                                     net::CancelSlot& cancel);
   // A connected socket to the server, which no pool knows: for tunnels.
   Task<Result<void>> connect_stream(net::SocketStream& stream, const ServerLease& lease,
                                     ConnectOptions options);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "backend/http1_server_connection.h"
 #include "net/net_test_support.h"
 
 namespace weir::backend {
@@ -39,24 +40,24 @@ class WorkerBackendTest : public testing::Test {
     }
     return worker_backend_->pick(pools).lease;
   }
-  // One attempt's connection.
-  Result<ServerConnection*> connect(Replay replay = Replay::possible) {
+  // One attempt's stream.
+  Result<ServerStream> connect(Replay replay = Replay::possible) {
     const ServerLease lease = pick();
     EXPECT_TRUE(lease);
-    Result<ServerConnection*> connected = fail(ErrorKind::none);
+    Result<ServerStream> connected = fail(ErrorKind::none);
     worker_.run([&]() -> Task<> {
       connected = co_await worker_backend_->connect(lease, {.replay = replay}, cancel_);
     });
     return connected;
   }
-  ServerConnection& connect_to(FakeServer& server) {
-    ServerConnection* connection = connect().value();
+  ServerStream connect_to(FakeServer& server) {
+    ServerStream stream = connect().value();
     EXPECT_TRUE(worker_.turn_until(
         [&, before = server.peers.size()] { return server.accept_all() > before; }));
-    return *connection;
+    return stream;
   }
-  // A whole exchange on the connection, so that it may be kept.
-  void exchange(ServerConnection& connection, Peer& peer) {
+  // A whole exchange on the stream, so that its connection may be kept.
+  void exchange(ServerStream& stream, Peer& peer) {
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     worker_.run([&]() -> Task<> {
       Arena arena(worker_->buffers());
@@ -64,17 +65,16 @@ class WorkerBackendTest : public testing::Test {
       request.method_text = "GET";
       request.path = "/";
       http::ResponseHead response;
-      EXPECT_TRUE(co_await connection.http.write_head(request, net::BodyFollows::no, kNever));
-      EXPECT_TRUE(co_await connection.http.read_head(response, arena, kNever));
+      EXPECT_TRUE(co_await stream.http().write_head(request, net::BodyFollows::no, kNever));
+      EXPECT_TRUE(co_await stream.http().read_head(response, arena, kNever));
     });
-    EXPECT_TRUE(connection.http.is_reusable());
   }
-  static void keep(ServerConnection& connection) { connection.pool.keep(connection); }
-  static void close(ServerConnection& connection) { connection.pool.close(connection); }
+  static void keep(ServerStream stream) { stream.mark_ended_well(); }
   ServerConnection& use_and_keep(FakeServer& server) {
-    ServerConnection& connection = connect_to(server);
-    exchange(connection, server.peers.back());
-    keep(connection);
+    ServerStream stream = connect_to(server);
+    ServerConnection& connection = stream.connection();
+    exchange(stream, server.peers.back());
+    keep(std::move(stream));
     return connection;
   }
   const stats::ServerCells& cells(std::size_t server = 0) {
@@ -85,7 +85,7 @@ class WorkerBackendTest : public testing::Test {
   TestWorker worker_;
   net::CancelSlot cancel_;
   std::shared_ptr<Backend> backend_;
-  Slab<ServerConnection> connections_;
+  Http1ServerConnections connections_;
   LocalRef<WorkerBackend> worker_backend_;
 };
 
@@ -118,20 +118,20 @@ TEST_F(WorkerBackendTest, PicksNoServerTwiceInAnExchange) {
 TEST_F(WorkerBackendTest, TheConnectionUsedLastIsTakenFirst) {
   FakeServer server;
   make(settings_of({server.address}));
-  ServerConnection& first = connect_to(server);
-  exchange(first, server.peers.back());
-  ServerConnection& second = connect_to(server);
-  exchange(second, server.peers.back());
-  keep(second);
-  keep(first);
-  ServerConnection* reused = connect().value();
-  EXPECT_EQ(reused, &first);
-  EXPECT_TRUE(reused->is_reused());
-  EXPECT_EQ(connect().value(), &second);
+  ServerStream on_first = connect_to(server);
+  const ServerConnection& first = on_first.connection();
+  exchange(on_first, server.peers.back());
+  ServerStream on_second = connect_to(server);
+  const ServerConnection& second = on_second.connection();
+  exchange(on_second, server.peers.back());
+  keep(std::move(on_second));
+  keep(std::move(on_first));
+  const ServerStream reused = connect().value();
+  EXPECT_EQ(&reused.connection(), &first);
+  EXPECT_TRUE(reused.is_reused());
+  EXPECT_EQ(&connect().value().connection(), &second);
   EXPECT_EQ(cells().connects.read(), 2u);
   EXPECT_EQ(cells().reuses.read(), 2u);
-  close(first);
-  close(second);
 }
 
 TEST_F(WorkerBackendTest, AnIdleConnectionOwnsNoBuffer) {
@@ -146,12 +146,12 @@ TEST_F(WorkerBackendTest, KeepsNoMoreThanItsShareAndDropsTheOldest) {
   BackendSettings settings = settings_of({server.address});
   settings.pool.idle_max = 3;
   make(settings, 2);  // so two are this worker's
-  std::vector<ServerConnection*> connections;
+  std::vector<ServerStream> streams;
   for (int i = 0; i < 3; ++i) {
-    connections.push_back(&connect_to(server));
-    exchange(*connections.back(), server.peers.back());
+    streams.push_back(connect_to(server));
+    exchange(streams.back(), server.peers.back());
   }
-  for (ServerConnection* connection : connections) keep(*connection);
+  for (ServerStream& stream : streams) keep(std::move(stream));
   ASSERT_TRUE(worker_.turn_until([&] { return server.peers[0].is_over(); }));
   EXPECT_FALSE(server.peers[1].is_over());
   EXPECT_FALSE(server.peers[2].is_over());
@@ -175,7 +175,7 @@ TEST_F(WorkerBackendTest, AnIdleConnectionEndsAfterItsTime) {
   use_and_keep(server);
   ASSERT_TRUE(worker_.turn_until([&] { return server.peers[0].is_over(); }));
   EXPECT_GE(worker_->now() - kept_at, 20ms);
-  close(connect_to(server));
+  connect_to(server);
   EXPECT_EQ(cells().reuses.read(), 0u);
 }
 
@@ -185,12 +185,11 @@ TEST_F(WorkerBackendTest, AConnectionInUseIsNotEndedByItsIdleTime) {
   settings.pool.idle_timeout = 10ms;
   make(settings);
   use_and_keep(server);
-  ServerConnection* taken = connect().value();
+  ServerStream taken = connect().value();
   const TimePoint until = worker_->now() + 30ms;
   ASSERT_TRUE(worker_.turn_until([&] { return worker_->now() > until; }));
   EXPECT_FALSE(server.peers[0].is_over());
-  exchange(*taken, server.peers[0]);
-  close(*taken);
+  exchange(taken, server.peers[0]);
 }
 
 TEST_F(WorkerBackendTest, AServerThatEndsAnIdleConnectionIsNoticed) {
@@ -200,7 +199,7 @@ TEST_F(WorkerBackendTest, AServerThatEndsAnIdleConnectionIsNoticed) {
     use_and_keep(server);
     by_reset ? server.peers[0].reset() : server.peers[0].shutdown_write();
     worker_.turn_a_little();
-    close(connect_to(server));
+    connect_to(server);
     EXPECT_EQ(cells().reuses.read(), 0u);
     worker_backend_.reset();
     backend_.reset();
@@ -219,11 +218,11 @@ TEST_F(WorkerBackendTest, WhatCameBeforeItWasKeptEndsItToo) {
   for (const bool by_end : {false, true}) {
     FakeServer server;
     make(settings_of({server.address}));
-    ServerConnection& connection = connect_to(server);
-    exchange(connection, server.peers[0]);
+    ServerStream stream = connect_to(server);
+    exchange(stream, server.peers[0]);
     by_end ? server.peers[0].shutdown_write() : server.peers[0].send("X");
     worker_.turn_a_little();
-    keep(connection);
+    keep(std::move(stream));
     ASSERT_TRUE(worker_.turn_until([&] { return server.peers[0].is_over(); }));
     worker_backend_.reset();
   }
@@ -233,15 +232,15 @@ TEST_F(WorkerBackendTest, ARequestThatCannotBeSentAgainTakesOnlyAFreshlyUsedConn
   FakeServer server;
   make(settings_of({server.address}));
   ServerConnection& kept = use_and_keep(server);
-  EXPECT_EQ(connect(Replay::impossible).value(), &kept);
-  keep(kept);
-  kept.idle_since = worker_->now() - 1001ms;
-  ServerConnection* fresh = connect(Replay::impossible).value();
-  EXPECT_NE(fresh, &kept);
-  EXPECT_FALSE(fresh->is_reused());
-  EXPECT_EQ(connect(Replay::possible).value(), &kept);
-  close(*fresh);
-  close(kept);
+  ServerStream stream = connect(Replay::impossible).value();
+  EXPECT_EQ(&stream.connection(), &kept);
+  exchange(stream, server.peers[0]);
+  keep(std::move(stream));
+  kept.used_at = worker_->now() - 1001ms;
+  const ServerStream fresh = connect(Replay::impossible).value();
+  EXPECT_NE(&fresh.connection(), &kept);
+  EXPECT_FALSE(fresh.is_reused());
+  EXPECT_EQ(&connect(Replay::possible).value().connection(), &kept);
 }
 
 TEST_F(WorkerBackendTest, AServerThatRefusedIsLeftOutForAWhile) {
@@ -351,7 +350,7 @@ TEST_F(WorkerBackendTest, AConnectTakesNoLongerThanItsAttemptMay) {
   const Peer fills_the_queue = net::test::connect_peer(address);
   make(settings_of({address}));
   const ServerLease lease = pick();
-  Result<ServerConnection*> connected = fail(ErrorKind::none);
+  Result<ServerStream> connected = fail(ErrorKind::none);
   worker_.run([&]() -> Task<> {
     connected = co_await worker_backend_->connect(lease, {.due = worker_->now() + 10ms}, cancel_);
   });
@@ -367,7 +366,7 @@ TEST_F(WorkerBackendTest, ACancelledConnectBlamesNobody) {
   make(settings_of({address, other.address}));
   const Error reason = make_error(ErrorKind::client_reset, Side::client);
   Scope scope;
-  Result<ServerConnection*> connected = fail(ErrorKind::none);
+  Result<ServerStream> connected = fail(ErrorKind::none);
   ServerLease lease = pick();
   scope.spawn(
       [&]() -> Task<> { connected = co_await worker_backend_->connect(lease, {}, cancel_); });
@@ -393,7 +392,6 @@ TEST_F(WorkerBackendTest, AServerWithoutAPortHasTheListeners) {
     const auto connected =
         co_await worker_backend_->connect(lease, {.port = server.address.port()}, cancel_);
     EXPECT_TRUE(connected);
-    if (connected) close(**connected);
   });
 }
 
@@ -403,7 +401,7 @@ TEST_F(WorkerBackendTest, ClosingIdleConnectionsLeavesNone) {
   use_and_keep(server);
   worker_backend_->close_idle();
   ASSERT_TRUE(worker_.turn_until([&] { return server.peers[0].is_over(); }));
-  close(connect_to(server));
+  connect_to(server);
 }
 
 }  // namespace

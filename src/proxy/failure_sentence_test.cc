@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "backend/http1_server_connection.h"
 #include "backend/worker_backend.h"
 #include "net/net_test_support.h"
 
@@ -40,7 +41,7 @@ class FailureSentence : public testing::Test {
 
   stats::Registry registry_{1};
   TestWorker worker_;
-  Slab<backend::ServerConnection> connections_;
+  backend::Http1ServerConnections connections_;
   backend::BackendSettings settings_;
   std::shared_ptr<backend::Backend> backend_;
   LocalRef<backend::WorkerBackend> of_worker_;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/http1_server_connection.h"
 #include "net/net_test_support.h"
 #include "proxy/worker_listener.h"
 
@@ -55,7 +56,8 @@ class ProxyFixture : public testing::Test {
     backend_.servers.push_back(server);
   }
   void start(std::uint32_t connections_max = 1000) {
-    proxy_ = std::make_unique<ProxyWorker>(*worker_, shared_, log_, serve_of_, connections_max);
+    proxy_ = std::make_unique<ProxyWorker>(
+        *worker_, shared_, log_, Protocols{serve_of_, server_connections_}, connections_max);
     Fd listening = net::test::listening_socket();
     address_ = net::test::local_address(listening.get());
     const WorkerSocket socket{.sockets = kSockets,
@@ -173,6 +175,7 @@ class ProxyFixture : public testing::Test {
   ListenerSettings listener_;
   backend::BackendSettings backend_;
   std::uint32_t maxconn_ = 0;  // of the process
+  backend::Http1ServerConnections server_connections_;
   std::unique_ptr<ProxyWorker> proxy_;
   net::Address address_;
 };

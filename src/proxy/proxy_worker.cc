@@ -76,13 +76,13 @@ class ProxyWorker::PassedConnection final : public Message {
   net::Address peer_;
 };
 
-ProxyWorker::ProxyWorker(Worker& worker, ProxyShared& shared, LogRing& access_log, ServeOf serve_of,
-                         std::uint32_t connections_max)
+ProxyWorker::ProxyWorker(Worker& worker, ProxyShared& shared, LogRing& access_log,
+                         const Protocols& protocols, std::uint32_t connections_max)
     : worker_(worker),
       shared_(shared),
       cells_(shared.registry.worker(worker.index())),
       access_log_(access_log),
-      serve_of_(serve_of),
+      protocols_(protocols),
       connections_max_(connections_max),
       snapshot_(std::make_shared<const Snapshot>()),
       end_idle_(*this) {
@@ -113,8 +113,9 @@ void ProxyWorker::take_over_backends(const Snapshot& next) {
       taken.push_back(std::move(before));
       continue;
     }
-    taken.push_back(make_local<backend::WorkerBackend>(
-        worker_, next.backends[i], shared_.registry.workers(), server_connections_, before.get()));
+    taken.push_back(
+        make_local<backend::WorkerBackend>(worker_, next.backends[i], shared_.registry.workers(),
+                                           protocols_.server_connections, before.get()));
   }
   for (const auto& gone : backends_) {
     if (gone) gone->retire();
@@ -178,7 +179,7 @@ void ProxyWorker::start_connection(WorkerListener& listener, Fd fd,
   Socket& socket = worker_.reactor().adopt(std::move(fd));
   ClientConnection& connection = connections_.make(*this, listener, socket, peer);
   open_.push_back(connection);
-  scope_.spawn(serve_of_(listener.listener()), std::ref(connection));
+  scope_.spawn(protocols_.serve_of(listener.listener()), std::ref(connection));
 }
 
 void ProxyWorker::end_connection(ClientConnection& connection) noexcept {
@@ -225,6 +226,8 @@ bool ProxyWorker::is_drained() noexcept {
   for (const auto& listener : listeners_) {
     if (!listener->is_stopped()) return false;
   }
+  for (const auto& backend : backends_) backend->close_idle();
+  if (protocols_.server_connections.live() != 0) return false;
   // Others may be passing a connection here at this moment.
   return shared_.loads.try_close(worker_.index());
 }

@@ -57,6 +57,12 @@ class ClientConnection : public Link {
 using Serve = Task<void> (*)(ClientConnection& connection);
 using ServeOf = Serve (*)(const Listener& listener);
 
+// What a worker speaks with clients, and with servers.
+struct Protocols {
+  ServeOf serve_of;
+  backend::ServerConnections& server_connections;
+};
+
 // One listening socket of a worker, in its reactor.
 struct WorkerSocket {
   SocketsId sockets;
@@ -76,7 +82,7 @@ struct ProxyShared {
 class ProxyWorker {
  public:
   // connections_max: client connections at a time.
-  ProxyWorker(Worker& worker, ProxyShared& shared, LogRing& access_log, ServeOf serve_of,
+  ProxyWorker(Worker& worker, ProxyShared& shared, LogRing& access_log, const Protocols& protocols,
               std::uint32_t connections_max);
   ProxyWorker(const ProxyWorker&) = delete;
   ~ProxyWorker();
@@ -100,6 +106,7 @@ class ProxyWorker {
   // Ends all that is left.
   void abort_all() noexcept;
   bool is_draining() const noexcept { return draining_; }
+  // Whether nothing is left to wait for; called after each turn, it ends what is at rest meanwhile.
   bool is_drained() noexcept;
 
   // For listeners: serves a connection here, or has the least loaded worker serve it.
@@ -144,10 +151,9 @@ class ProxyWorker {
   ProxyShared& shared_;
   stats::WorkerCells& cells_;
   LogRing& access_log_;
-  ServeOf serve_of_;
+  Protocols protocols_;
   std::uint32_t connections_max_;
   std::shared_ptr<const Snapshot> snapshot_;
-  Slab<backend::ServerConnection> server_connections_;
   std::vector<LocalRef<backend::WorkerBackend>> backends_;  // by BackendIndex
   std::vector<LocalRef<WorkerListener>> listeners_;
   IntrusiveList<ClientConnection> open_;

@@ -101,11 +101,13 @@ class Http1ServerSide final : public ServerSideStream {
   void stop_watching() noexcept override { stream_.stop_watching(); }
   ByteStream* raw() noexcept override { return &stream_; }
   std::string_view received() const noexcept override { return reader_.bytes(); }
-  bool is_reusable() const noexcept override {
+  bool has_response_begun() const noexcept override { return response_begun_; }
+
+  // The exchange is over: whether another one may use the connection.
+  bool is_reusable() const noexcept {
     return persistence_ == http::Persistence::keep_alive && reader_.is_body_read() &&
            writer_.is_message_written() && !reader_.has_surplus();
   }
-  bool has_response_begun() const noexcept override { return response_begun_; }
   void finish_exchange() noexcept { reader_.finish_message(); }
 
  private:

@@ -110,8 +110,6 @@ class ServerSideStream : public HttpStream {
   // May be called again after a 1xx head.
   virtual Task<Result<void>> read_head(http::ResponseHead& head, Arena& arena,
                                        TimePoint deadline) = 0;
-  // The exchange is over on this side: whether another one may use the connection.
-  virtual bool is_reusable() const noexcept = 0;
   // Whether the response's first byte has come: before it, the request may be tried elsewhere.
   virtual bool has_response_begun() const noexcept = 0;
 };

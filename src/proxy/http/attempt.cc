@@ -11,30 +11,23 @@
 namespace weir::proxy {
 namespace {
 
-using backend::ServerConnection;
+using backend::ServerStream;
 
-// The connection goes back to the pool when the attempt is over, if it may serve another one.
-class ConnectionUse {
+// What cancelling the exchange ends while it uses a stream: that stream alone.
+class StreamUse final : private net::Abortable {
  public:
-  ConnectionUse(Exchange& x, ServerConnection& connection) noexcept
-      : x_(x), connection_(connection) {
-    x.connection.server_side.hold(connection.stream);
+  StreamUse(net::CancelSlot& slot, net::ServerSideStream& stream) noexcept
+      : slot_(slot), stream_(stream) {
+    slot.hold(*this);
   }
-  ConnectionUse(const ConnectionUse&) = delete;
-  ~ConnectionUse() {
-    x_.connection.server_side.let_go();
-    if (reusable_) {
-      connection_.pool.keep(connection_);
-    } else {
-      connection_.pool.close(connection_);
-    }
-  }
-  void mark_reusable() noexcept { reusable_ = true; }
+  StreamUse(const StreamUse&) = delete;
+  ~StreamUse() { slot_.let_go(); }
 
  private:
-  Exchange& x_;
-  ServerConnection& connection_;
-  bool reusable_ = false;
+  void abort(Error reason) noexcept override { stream_.reset(reason); }
+
+  net::CancelSlot& slot_;
+  net::ServerSideStream& stream_;
 };
 
 BodyLimits request_limits(const Exchange& x) noexcept {
@@ -165,16 +158,16 @@ Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStre
                              ErrorKind::client_write_timeout));
 }
 
-Task<Result<void>> exchange_messages(Exchange& x, ServerConnection& connection, Relay& relay,
+Task<Result<void>> exchange_messages(Exchange& x, const ServerStream& stream, Relay& relay,
                                      TimePoint due) {
-  net::ServerSideStream& server = connection.http;
+  net::ServerSideStream& server = stream.http();
   const auto& timeouts = x.backend->backend().settings().timeouts;
   const auto follows = has_body(x.request) ? net::BodyFollows::yes : net::BodyFollows::no;
   const TimePoint started = x.proxy.worker().now();
   x.progress = Progress::sent;
   http::RequestHead request = x.request;
-  // HTTP/1.0 has requests without Host, the HTTP/1.1 that servers are spoken to has none.
-  if (request.authority.empty()) request.authority = connection.pool.server().authority();
+  // HTTP/1.0 has requests without Host, no version that servers are spoken to has.
+  if (request.authority.empty()) request.authority = stream.pool().server().authority();
   const auto written =
       co_await server.write_head(request, follows, std::min(started + timeouts.server_body, due));
   if (follows == net::BodyFollows::yes && written) relay.start_request();
@@ -186,9 +179,9 @@ Task<Result<void>> exchange_messages(Exchange& x, ServerConnection& connection, 
   if (!read) co_return fail(read.error());
   x.body.stop_keeping();
   x.header_time = x.proxy.worker().now() - started;
-  connection.pool.cells().response_head.record(x.header_time);
-  connection.pool.cells().responses.count(x.response.status);
-  if (x.response.status == 101) co_return co_await run_upgrade(x, connection);
+  stream.pool().cells().response_head.record(x.header_time);
+  stream.pool().cells().responses.count(x.response.status);
+  if (x.response.status == 101) co_return co_await run_upgrade(x, server);
   co_return co_await relay_response(x, relay, server);
 }
 
@@ -219,13 +212,13 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimeP
   lease.cells().attempts.add();
   const backend::ConnectOptions options{
       .port = x.connection.listener->port(), .replay = replay_of(x), .due = due};
-  ServerConnection* connection =
+  ServerStream stream =
       WEIR_CO_TRY(co_await x.backend->connect(lease, options, x.connection.server_side));
-  x.reused = connection->is_reused() ? stats::Reused::yes : stats::Reused::no;
+  x.reused = stream.is_reused() ? stats::Reused::yes : stats::Reused::no;
   x.connect_time = worker.now() - started;
-  ConnectionUse use(x, *connection);
-  Relay relay(worker, x.client, x.body, connection->http, request_limits(x), response_limits(x));
-  auto result = co_await exchange_messages(x, *connection, relay, due);
+  const StreamUse use_of_stream(x.connection.server_side, stream.http());
+  Relay relay(worker, x.client, x.body, stream.http(), request_limits(x), response_limits(x));
+  auto result = co_await exchange_messages(x, stream, relay, due);
   if (!result) result = fail(cause_of(x, relay, result.error()));
   co_await relay.stop_request();
   keep_response_fields(x);
@@ -233,7 +226,8 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimeP
   if (!is_tunnel) x.bytes_received = x.body.received();
   lease.cells().bytes_sent.add(is_tunnel ? x.bytes_received : relay.request().bytes());
   lease.cells().bytes_received.add(is_tunnel ? x.bytes_sent : relay.response_bytes());
-  if (result && connection->http.is_reusable()) use.mark_reusable();
+  if (result) stream.mark_ended_well();
+  x.has_lost_connection = stream.is_last();
   co_return result;
 }
 

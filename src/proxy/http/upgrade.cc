@@ -52,10 +52,10 @@ void offer_upgrade(Exchange& x) noexcept {
   x.offers_upgrade = may_be_asked && let_pass(x.request.fields);
 }
 
-Task<Result<void>> run_upgrade(Exchange& x, backend::ServerConnection& connection) {
+Task<Result<void>> run_upgrade(Exchange& x, net::ServerSideStream& server) {
   Worker& worker = x.proxy.worker();
-  // A server may only switch to what was asked for.
-  if (!x.offers_upgrade || !let_pass(x.response.fields)) {
+  // A server may only switch to what was asked for, and only on a connection without others.
+  if (!x.offers_upgrade || server.raw() == nullptr || !let_pass(x.response.fields)) {
     co_return fail(ErrorKind::bad_response, Side::server);
   }
   if (x.filters != nullptr) {
@@ -68,8 +68,8 @@ Task<Result<void>> run_upgrade(Exchange& x, backend::ServerConnection& connectio
   // From here on the tunnel alone uses the streams, and no configuration is needed any more.
   x.client.stop_watching();
   x.backend.reset();
-  net::Tunnel tunnel(worker, *x.client.raw(), connection.stream, x.listener.timeouts.tunnel_idle);
-  if (!tunnel.put_first(x.client.received(), connection.http.received())) {
+  net::Tunnel tunnel(worker, *x.client.raw(), *server.raw(), x.listener.timeouts.tunnel_idle);
+  if (!tunnel.put_first(x.client.received(), server.received())) {
     co_return fail(ErrorKind::buffers_exhausted, Side::weir);
   }
   const net::TunnelOutcome outcome = co_await tunnel.run();
