@@ -151,8 +151,10 @@ void Checks::check_leases() {
   }
 }
 
-// Connections are in use or at rest, and only so many rest.
+// Connections are in use or at rest, and only so many rest. Those that a worker has taken out of
+// its pools may need its next turn to be closed.
 void Checks::check_pools() {
+  if (is_anybody_due()) return;
   std::map<HostId, std::size_t> room;
   for (const ServerRecord& record : servers_) {
     room[record.host] += record.leases + record.idle_max;

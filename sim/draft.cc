@@ -5,6 +5,7 @@
 
 #include "balance/pickers.h"
 #include "sim/http_server.h"
+#include "sim/mux_server_connection.h"
 #include "sim/tunnels.h"
 
 namespace weir::sim {
@@ -208,11 +209,14 @@ std::string Draft::print(const BackendDraft& backend) const {
       backend.answer_ms, backend.queue_ms, backend.attempts, backend.backoff_ms, backend.idle_max,
       backend.idle_ms);
   const bool is_db = backend.name == "db";
+  const auto port_of = [&](std::size_t member) {
+    if (is_db) return TcpServer::kPort;
+    return members_.is_mux(member) ? SimServerConnections::kMuxPort : HttpServer::kPort;
+  };
   for (const ServerDraft& server : backend.servers) {
-    text +=
-        fmt::format("      - {{ name: {}, address: 10.0.0.{}:{}, weight: {}, backup: {}",
-                    server.name, server.member + 2 + (is_db ? members_.web : 0),
-                    is_db ? TcpServer::kPort : HttpServer::kPort, server.weight, server.is_backup);
+    text += fmt::format("      - {{ name: {}, address: 10.0.0.{}:{}, weight: {}, backup: {}",
+                        server.name, server.member + 2 + (is_db ? members_.web : 0),
+                        port_of(server.member), server.weight, server.is_backup);
     if (server.maxconn != 0) text += fmt::format(", maxconn: {}", server.maxconn);
     text += " }\n";
   }

@@ -19,6 +19,9 @@ inline constexpr std::uint16_t kTcpPort = 5000;
 struct Members {
   std::size_t web = 1;
   std::size_t db = 1;
+  std::uint32_t mux = 0;  // those of web that speak the multiplexed protocol, a bit each
+
+  bool is_mux(std::size_t member) const noexcept { return (mux >> member & 1) != 0; }
 };
 
 struct ServerDraft {

@@ -43,9 +43,10 @@ bool run_seed(std::uint64_t seed, const Options& options) {
     const auto& ledger = world.ledger();
     const std::string summary = fmt::format(
         "{} steps; {} changes; {} requests, {} answered, {} refused, {} broken; "
-        "{} tunnels, {} whole; {} waits\n",
+        "{} tunnels, {} whole; {} waits; {} streams on a connection to a server\n",
         world.steps(), world.changes_made(), ledger.requests(), ledger.answered(), ledger.refused(),
-        ledger.broken(), world.tunnels().tunnels(), world.tunnels().whole(), world.waits());
+        ledger.broken(), world.tunnels().tunnels(), world.tunnels().whole(), world.waits(),
+        world.streams_most());
     std::fputs(summary.c_str(), stdout);
   }
   if (!violation.empty()) {

@@ -10,8 +10,9 @@
 namespace weir::sim {
 
 enum class FrameKind : std::uint8_t {
-  // Lines: "METHOD PATH" or "STATUS", then "Name:value". A second one, of the latter alone, is
-  // trailers.
+  // Lines: "METHOD PATH BYTES" or "STATUS BYTES", then "Name:value". One of the latter alone,
+  // behind
+  // a body, is trailers. BYTES: the body's length, or "-" where it is not known.
   head,
   data,    // of a body
   reset,   // the stream is over, and not in order

@@ -3,9 +3,9 @@
 
 #include <memory>
 
-#include "backend/http1_server_connection.h"
 #include "base/log_ring.h"
 #include "proxy/proxy_worker.h"
+#include "sim/mux_server_connection.h"
 #include "sim/sim_reactor.h"
 
 namespace weir::sim {
@@ -27,7 +27,7 @@ struct SimWorker {
   SimReactor* reactor;  // owned by the worker
   std::unique_ptr<Worker> worker;
   LogRing access_log{64 * 1024};
-  backend::Http1ServerConnections server_connections;
+  SimServerConnections server_connections;
   std::unique_ptr<proxy::ProxyWorker> proxy;  // null: it has ended
   TimePoint free_at{};
   std::size_t buffers_at_rest = 0;

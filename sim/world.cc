@@ -24,7 +24,9 @@ World::World(std::uint64_t seed, Trace& trace)
       ledger_(network_, web_),
       tunnels_(ledger_, db_),
       worker_count_(1 + network_.random().below(chance(300) ? 8 : 4)),
-      members_{.web = 1 + network_.random().below(5), .db = 1 + network_.random().below(4)},
+      members_{.web = 1 + network_.random().below(5),
+               .db = 1 + network_.random().below(4),
+               .mux = chance(800) ? network_.random().below(32) : 0},
       draft_(network_.random(), worker_count_, members_),
       configuration_(draft_.print()),
       registry_(worker_count_),
@@ -72,20 +74,30 @@ HostId World::add_server_host(ServerGroup& group, std::string name) {
   return host;
 }
 
-void World::make_servers() {
+void World::add_web_server(std::size_t index) {
   Random& random = network_.random();
-  for (std::size_t i = 0; i < members_.web; ++i) {
-    const HostId host = add_server_host(web_, fmt::format("w{}", i));
-    web_servers_.push_back(std::make_unique<HttpServer>(ledger_, web_, i, host));
-    web_servers_.back()->set_habits({.misbehave = chance(500) ? random.below(200) : 0,
-                                     .slow = random.below(200),
-                                     .idle_close = chance(500) ? random.below(300) : 0});
-    servers_.push_back(web_servers_.back().get());
+  const HostId host = add_server_host(web_, fmt::format("w{}", index));
+  const ServerHabits habits{.misbehave = chance(500) ? random.below(200) : 0,
+                            .slow = random.below(200),
+                            .idle_close = chance(500) ? random.below(300) : 0};
+  if (members_.is_mux(index)) {
+    auto server = std::make_unique<MuxServer>(ledger_, web_, index, host);
+    server->set_habits(habits);
+    web_servers_.push_back(std::move(server));
+  } else {
+    auto server = std::make_unique<HttpServer>(ledger_, web_, index, host);
+    server->set_habits(habits);
+    web_servers_.push_back(std::move(server));
   }
+  servers_.push_back(web_servers_.back().get());
+}
+
+void World::make_servers() {
+  for (std::size_t i = 0; i < members_.web; ++i) add_web_server(i);
   for (std::size_t i = 0; i < members_.db; ++i) {
     const HostId host = add_server_host(db_, fmt::format("d{}", i));
     db_servers_.push_back(std::make_unique<TcpServer>(tunnels_, db_, i, host));
-    db_servers_.back()->set_breaks(chance(300) ? random.below(300) : 0);
+    db_servers_.back()->set_breaks(chance(300) ? network_.random().below(300) : 0);
     servers_.push_back(db_servers_.back().get());
   }
   for (SimServer* server : servers_) server->start();
@@ -203,6 +215,14 @@ void World::read_access_log(SimWorker& worker) {
   }
 }
 
+std::size_t World::streams_most() const noexcept {
+  std::size_t most = 0;
+  for (const auto& worker : workers_) {
+    most = std::max(most, worker->server_connections.streams_most());
+  }
+  return most;
+}
+
 bool World::is_busy() const {
   const std::size_t clients = http_clients_.size() + mux_clients_.size() + tcp_clients_.size();
   if (clients < clients_planned_) return true;
@@ -278,6 +298,9 @@ void World::stop() {
 // What a worker's thread does when its last connection has ended; nothing may be left.
 void World::retire(SimWorker& worker) {
   worker.proxy.reset();
+  if (const std::size_t live = worker.server_connections.live(); live != 0) {
+    fail(fmt::format("{} connections to servers are left", live));
+  }
   const std::size_t bytes = worker.worker->buffers().bytes_in_use();
   if (bytes != worker.buffers_at_rest) {
     fail(fmt::format("{} bytes of buffers are left, {} at the start", bytes,

@@ -14,6 +14,7 @@
 #include "sim/http_client.h"
 #include "sim/http_server.h"
 #include "sim/mux_client.h"
+#include "sim/mux_server.h"
 #include "sim/sim_worker.h"
 #include "sim/tunnels.h"
 
@@ -34,6 +35,8 @@ class World {
   // Requests and tunnels that had to wait for a server.
   std::uint64_t waits() const noexcept { return checks_.waits(); }
   std::uint64_t steps() const noexcept { return steps_; }
+  // That a connection to a server has carried at a time.
+  std::size_t streams_most() const noexcept;
   // The configuration that Weir begins with.
   const std::string& configuration() const noexcept { return configuration_; }
 
@@ -44,6 +47,7 @@ class World {
   HostId add_server_host(ServerGroup& group, std::string name);
   HostId add_client_host(std::string name);
   void make_servers();
+  void add_web_server(std::size_t index);
   void make_workers();
   void plan_clients();
   void plan_http_clients(Duration span);
@@ -76,7 +80,7 @@ class World {
   WorkerLimits limits_;
   stats::Registry registry_;
   proxy::ProxyShared shared_;
-  std::vector<std::unique_ptr<HttpServer>> web_servers_;
+  std::vector<std::unique_ptr<SimServer>> web_servers_;
   std::vector<std::unique_ptr<TcpServer>> db_servers_;
   std::vector<SimServer*> servers_;  // all of them
   std::vector<std::unique_ptr<HttpClient>> http_clients_;

@@ -31,9 +31,10 @@ class ChangeFixture : public testing::Test {
   void apply() {
     auto next = std::make_shared<Backend>(settings_, registry_, backend_.get());
     next->adopt_servers();
-    view_ = make_local<WorkerBackend>(*worker_, next, 1, connections_, view_.get());
+    view_ = make_local<WorkerBackend>(*worker_, next, 1, connections(), view_.get());
     backend_ = std::move(next);
   }
+  virtual ServerConnections& connections() noexcept { return connections_; }
   // What the API does after a change of weights or states.
   void renew_candidates() { view_->adopt(backend_->renew_candidates()); }
 
