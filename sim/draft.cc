@@ -5,7 +5,7 @@
 
 #include "balance/pickers.h"
 #include "sim/http_server.h"
-#include "sim/mux_server_connection.h"
+#include "sim/mux_frame.h"
 #include "sim/tunnels.h"
 
 namespace weir::sim {
@@ -211,7 +211,8 @@ std::string Draft::print(const BackendDraft& backend) const {
   const bool is_db = backend.name == "db";
   const auto port_of = [&](std::size_t member) {
     if (is_db) return TcpServer::kPort;
-    return members_.is_mux(member) ? SimServerConnections::kMuxPort : HttpServer::kPort;
+    const std::uint16_t streams_max = members_.streams_max[member];
+    return streams_max == 0 ? HttpServer::kPort : mux_port(streams_max);
   };
   for (const ServerDraft& server : backend.servers) {
     text += fmt::format("      - {{ name: {}, address: 10.0.0.{}:{}, weight: {}, backup: {}",

@@ -2,6 +2,7 @@
 // Draft: what the file would say that Weir is configured with; drawn by lot, changed by lot, and
 // written as YAML.
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -19,9 +20,8 @@ inline constexpr std::uint16_t kTcpPort = 5000;
 struct Members {
   std::size_t web = 1;
   std::size_t db = 1;
-  std::uint32_t mux = 0;  // those of web that speak the multiplexed protocol, a bit each
-
-  bool is_mux(std::size_t member) const noexcept { return (mux >> member & 1) != 0; }
+  // Streams on a connection to each of web that speaks the multiplexed protocol; 0: HTTP/1.
+  std::array<std::uint16_t, 5> streams_max{};
 };
 
 struct ServerDraft {

@@ -26,6 +26,15 @@ struct Frame {
   std::string payload;
 };
 
+// A server's port says how many streams a connection to it may carry at a time.
+inline constexpr std::uint16_t mux_port(std::uint16_t streams_max) noexcept {
+  return static_cast<std::uint16_t>(8100 + streams_max);
+}
+// 0: the port is none of these.
+inline constexpr std::uint16_t streams_max_of(std::uint16_t port) noexcept {
+  return port > 8100 ? static_cast<std::uint16_t>(port - 8100) : std::uint16_t{0};
+}
+
 // Bytes that the first data of a stream may come to, either way.
 inline constexpr std::size_t kFirstWindow = 64;
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdlib>
 
-#include "sim/mux_server_connection.h"
 #include "sim/pattern.h"
 
 namespace weir::sim {
@@ -16,9 +15,6 @@ std::uint64_t number_behind(std::string_view name, const std::string& text) {
 }
 
 }  // namespace
-
-MuxServer::MuxServer(Ledger& ledger, ServerGroup& group, std::size_t index, HostId host) noexcept
-    : SimServer(ledger, group, index, host, SimServerConnections::kMuxPort) {}
 
 void MuxServer::accept(End& end) {
   sessions_.push_back(std::make_unique<Session>(*this, end));
@@ -99,6 +95,10 @@ void MuxServer::on_head(Session& session, const Frame& frame) {
   ledger_.see(id, index_);
   if (!ledger_.has(id)) return;
   Stream& stream = session.streams[frame.stream];
+  if (session.streams.size() > streams_max_) {
+    ledger_.violate(fmt::format("server {} got {} streams on a connection instead of {}", index_,
+                                session.streams.size(), streams_max_));
+  }
   stream.id = id;
   stream.method = frame.payload.substr(0, frame.payload.find(' '));
   stream.body_length = number_behind("X-Length:", frame.payload);

@@ -13,7 +13,10 @@ namespace weir::sim {
 
 class MuxServer final : public SimServer {
  public:
-  MuxServer(Ledger& ledger, ServerGroup& group, std::size_t index, HostId host) noexcept;
+  // streams_max: that it allows on a connection at a time.
+  MuxServer(Ledger& ledger, ServerGroup& group, std::size_t index, HostId host,
+            std::uint16_t streams_max) noexcept
+      : SimServer(ledger, group, index, host, mux_port(streams_max)), streams_max_(streams_max) {}
 
   void set_habits(const ServerHabits& habits) noexcept { habits_ = habits; }
 
@@ -75,6 +78,7 @@ class MuxServer final : public SimServer {
   void cut(Session& session);
   void damage_all(const Session& session);
 
+  std::uint16_t streams_max_;
   ServerHabits habits_;
   std::vector<std::unique_ptr<Session>> sessions_;
 };

@@ -43,8 +43,8 @@ Task<Result<void>> MuxServerStream::read_head(http::ResponseHead& head, Arena& a
 }
 
 MuxServerConnection::MuxServerConnection(SimServerConnections& owner, backend::ServerPool& of,
-                                         Socket& socket) noexcept
-    : ServerConnection(of, socket, kStreamsMax),
+                                         Socket& socket, std::uint16_t streams_max) noexcept
+    : ServerConnection(of, socket, streams_max),
       MuxConnection(of.worker(), stream),
       owner_(owner),
       wake_(*this) {}
@@ -88,8 +88,9 @@ void MuxServerConnection::discard() noexcept {
 }
 
 backend::ServerConnection& SimServerConnections::make(backend::ServerPool& pool, Socket& socket) {
-  if (pool.server().address().port() != kMuxPort) return http1_.make(pool, socket);
-  auto made = std::make_unique<MuxServerConnection>(*this, pool, socket);
+  const std::uint16_t streams_max = streams_max_of(pool.server().address().port());
+  if (streams_max == 0) return http1_.make(pool, socket);
+  auto made = std::make_unique<MuxServerConnection>(*this, pool, socket, streams_max);
   MuxServerConnection& connection = *made;
   mux_.emplace(&connection, std::move(made));
   return connection;

@@ -54,10 +54,8 @@ class SimServerConnections;
 
 class MuxServerConnection final : public backend::ServerConnection, public MuxConnection {
  public:
-  static constexpr std::uint32_t kStreamsMax = 100;
-
-  MuxServerConnection(SimServerConnections& owner, backend::ServerPool& pool,
-                      Socket& socket) noexcept;
+  MuxServerConnection(SimServerConnections& owner, backend::ServerPool& pool, Socket& socket,
+                      std::uint16_t streams_max) noexcept;
 
   // From the first stream on: until the connection has ended and its pool knows it no more.
   Task<void> run();
@@ -91,11 +89,9 @@ class MuxServerConnection final : public backend::ServerConnection, public MuxCo
   bool is_discarded_ = false;
 };
 
-// HTTP/1 with some servers, the multiplexed protocol with those on its port.
+// HTTP/1 with some servers, the multiplexed protocol with those on its ports.
 class SimServerConnections final : public backend::ServerConnections {
  public:
-  static constexpr std::uint16_t kMuxPort = 8081;
-
   backend::ServerConnection& make(backend::ServerPool& pool, Socket& socket) override;
   void destroy(backend::ServerConnection& connection) noexcept override;
   std::size_t live() const noexcept override { return http1_.live() + mux_.size(); }

@@ -26,7 +26,7 @@ World::World(std::uint64_t seed, Trace& trace)
       worker_count_(1 + network_.random().below(chance(300) ? 8 : 4)),
       members_{.web = 1 + network_.random().below(5),
                .db = 1 + network_.random().below(4),
-               .mux = chance(800) ? network_.random().below(32) : 0},
+               .streams_max = draw_streams()},
       draft_(network_.random(), worker_count_, members_),
       configuration_(draft_.print()),
       registry_(worker_count_),
@@ -42,6 +42,16 @@ World::World(std::uint64_t seed, Trace& trace)
 
 Duration World::up_to(Duration most) noexcept {
   return Duration(network_.random().below(1000) * (most.count() / 1000));
+}
+
+// Whether a server is a multiplexed one, and how many streams it wants on a connection.
+std::array<std::uint16_t, 5> World::draw_streams() {
+  std::array<std::uint16_t, 5> streams_max{};
+  for (std::uint16_t& streams : streams_max) {
+    if (!chance(400)) continue;
+    streams = static_cast<std::uint16_t>(chance(600) ? 100 : 1 + network_.random().below(5));
+  }
+  return streams_max;
 }
 
 // One world in four lacks something.
@@ -80,8 +90,8 @@ void World::add_web_server(std::size_t index) {
   const ServerHabits habits{.misbehave = chance(500) ? random.below(200) : 0,
                             .slow = random.below(200),
                             .idle_close = chance(500) ? random.below(300) : 0};
-  if (members_.is_mux(index)) {
-    auto server = std::make_unique<MuxServer>(ledger_, web_, index, host);
+  if (const std::uint16_t streams_max = members_.streams_max[index]; streams_max != 0) {
+    auto server = std::make_unique<MuxServer>(ledger_, web_, index, host, streams_max);
     server->set_habits(habits);
     web_servers_.push_back(std::move(server));
   } else {
@@ -261,11 +271,14 @@ std::string World::run(std::uint64_t steps_max) {
 void World::come_to_rest() {
   changes_.close();
   run_while(&World::is_changing, network_.now() + kChangeMax);
-  run_while(&World::has_connections, network_.now() + kRestMax);
-  if (!may_go_on()) return;
-  if (has_connections()) return fail("connections are left that nobody uses");
-  changes_.reload();
-  run_while(&World::is_changing, network_.now() + kChangeMax);
+  do {
+    run_while(&World::has_connections, network_.now() + kRestMax);
+    if (!may_go_on()) return;
+    if (has_connections()) return fail("connections are left that nobody uses");
+    changes_.reload();
+    run_while(&World::is_changing, network_.now() + kChangeMax);
+    // Somebody who had gone long ago may have been accepted only now that there was room.
+  } while (may_go_on() && has_connections());
   if (may_go_on()) checks_.check_at_rest(changes_.snapshot());
 }
 

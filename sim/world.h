@@ -43,6 +43,7 @@ class World {
  private:
   bool chance(std::uint32_t permille) noexcept { return network_.random().below(1000) < permille; }
   Duration up_to(Duration most) noexcept;
+  std::array<std::uint16_t, 5> draw_streams();
   void draw_limits();
   HostId add_server_host(ServerGroup& group, std::string name);
   HostId add_client_host(std::string name);

@@ -1,5 +1,6 @@
 #include "sim/world.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 namespace weir::sim {
@@ -30,6 +31,7 @@ TEST(World, MostRequestsAreAnsweredWhileManyThingsChange) {
   std::size_t refused = 0;
   std::size_t changes = 0;
   std::uint64_t waits = 0;
+  std::size_t streams_most = 0;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     Trace trace;
     World world(seed, trace);
@@ -39,12 +41,14 @@ TEST(World, MostRequestsAreAnsweredWhileManyThingsChange) {
     refused += world.ledger().refused();
     changes += world.changes_made();
     waits += world.waits();
+    streams_most = std::max(streams_most, world.streams_most());
   }
   EXPECT_GT(requests, 1000u);
   EXPECT_GT(answered, requests / 2);
   EXPECT_GT(refused, 0u);
   EXPECT_GT(changes, 50u);
   EXPECT_GT(waits, 50u);
+  EXPECT_GT(streams_most, 50u);
 }
 
 }  // namespace
