@@ -209,8 +209,13 @@ void HttpClient::on_answer_end() {
   if (head.status() < 200) return;
   if (head.find("Connection") == "close") is_last_answer_ = true;
   if (awaited_.empty()) return;
+  for (const std::string& trailer : reader_.trailers()) {
+    if (trailer == fmt::format("X-Id: {}", awaited_.front())) continue;
+    ledger_.violate(fmt::format("request {} got the trailer '{}'", awaited_.front(), trailer));
+  }
   RequestRecord& request = ledger_.of(awaited_.front());
   awaited_.pop_front();
+  answered_last_ = request.id;
   if (awaited_.size() <= 1) bytes_behind_ = 0;
   Outcome outcome{.kind = Outcome::Kind::answered, .status = head.status()};
   if (head.find("X-Id").empty()) {
@@ -228,9 +233,11 @@ void HttpClient::on_answer_end() {
 }
 
 void HttpClient::finish_all(Outcome::Kind kind) {
-  // The reset for one broken answer takes with it what is unread of those before.
-  const bool is_any_damaged = std::ranges::any_of(
-      awaited_, [this](std::uint64_t id) { return ledger_.of(id).is_response_damaged; });
+  // The reset for one broken answer takes with it what is unread of those before. One that lacks
+  // nothing but its end looks whole.
+  const auto is_damaged = [this](std::uint64_t id) { return ledger_.of(id).is_response_damaged; };
+  const bool is_any_damaged = std::ranges::any_of(awaited_, is_damaged) ||
+                              (answered_last_ != 0 && is_damaged(answered_last_));
   // Of what comes behind the last answer Weir reads so much, lest a reset destroys that answer.
   constexpr std::size_t kLingeringBytesMax = 64 * 1024;
   const bool is_too_much = bytes_behind_ > kLingeringBytesMax;

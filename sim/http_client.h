@@ -66,7 +66,8 @@ class HttpClient final : private Watcher {
   std::size_t moved_ = 0;      // bytes sent and received
   std::size_t moved_max_ = 0;  // of an aborting or stalling client: the point where it does
   std::deque<std::uint64_t> awaited_;
-  std::size_t bytes_behind_ = 0;  // of requests behind the first that is awaited, at least
+  std::uint64_t answered_last_ = 0;  // 0: none
+  std::size_t bytes_behind_ = 0;     // of requests behind the first that is awaited, at least
   MessageReader reader_{MessageReader::Kind::response};
   std::uint64_t body_bytes_ = 0;
   std::string error_page_;

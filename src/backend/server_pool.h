@@ -136,11 +136,13 @@ class ServerStream {
       : connection_(std::exchange(other.connection_, nullptr)),
         http_(other.http_),
         is_reused_(other.is_reused_),
+        was_at_rest_(other.was_at_rest_),
         ended_(other.ended_) {}
   ServerStream& operator=(ServerStream&& other) noexcept {
     std::swap(connection_, other.connection_);
     std::swap(http_, other.http_);
     std::swap(is_reused_, other.is_reused_);
+    std::swap(was_at_rest_, other.was_at_rest_);
     std::swap(ended_, other.ended_);
     return *this;
   }
@@ -154,19 +156,24 @@ class ServerStream {
   ServerPool& pool() const noexcept { return connection_->pool; }
   // Whether the connection was there already.
   bool is_reused() const noexcept { return is_reused_; }
-  // Whether the connection has ended, or will carry nothing more after this.
-  bool is_last() const noexcept { return !connection_->may_go_on(); }
+  // After a failure: whether the connection has ended, and was at rest before this: it may have
+  // died of age, which says nothing about the server.
+  bool may_have_died_at_rest() const noexcept { return was_at_rest_ && !connection_->may_go_on(); }
   // The exchange is over, with both messages complete.
   void mark_ended_well() noexcept { ended_ = Ended::well; }
 
  private:
   friend class ServerPool;
   ServerStream(ServerConnection& connection, net::ServerSideStream& http) noexcept
-      : connection_(&connection), http_(&http), is_reused_(connection.streams_begun() > 1) {}
+      : connection_(&connection),
+        http_(&http),
+        is_reused_(connection.streams_begun() > 1),
+        was_at_rest_(is_reused_ && connection.streams_open() == 1) {}
 
   ServerConnection* connection_ = nullptr;
   net::ServerSideStream* http_ = nullptr;
   bool is_reused_ = false;
+  bool was_at_rest_ = false;
   Ended ended_ = Ended::badly;
 };
 

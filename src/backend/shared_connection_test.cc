@@ -108,7 +108,6 @@ TEST_F(SharedConnectionTest, OneThatHasEndedTakesNoMoreAndGoesWithItsLastStream)
   ServerStream second = open();
   auto& connection = static_cast<SharedConnection&>(first.connection());
   connection.end();
-  EXPECT_TRUE(first.is_last());
   {
     const ServerStream elsewhere = open();
     EXPECT_NE(&elsewhere.connection(), &connection);
@@ -127,6 +126,19 @@ TEST_F(SharedConnectionTest, OneThatEndsAtRestGoesAtOnce) {
   end_well(std::move(stream));
   connection.end();
   EXPECT_EQ(shared_.live(), 0u);
+}
+
+// What is in use by others is known to live.
+TEST_F(SharedConnectionTest, OnlyTheStreamThatEndedItsRestMayFindItDead) {
+  apply();
+  end_well(open());
+  const ServerStream first = open();
+  const ServerStream second = open();
+  ASSERT_EQ(&second.connection(), &first.connection());
+  EXPECT_FALSE(first.may_have_died_at_rest());
+  static_cast<SharedConnection&>(first.connection()).end();
+  EXPECT_TRUE(first.may_have_died_at_rest());
+  EXPECT_FALSE(second.may_have_died_at_rest());
 }
 
 TEST_F(SharedConnectionTest, ItsStreamsAreCountedOverItsLife) {

@@ -227,7 +227,7 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimeP
   lease.cells().bytes_sent.add(is_tunnel ? x.bytes_received : relay.request().bytes());
   lease.cells().bytes_received.add(is_tunnel ? x.bytes_sent : relay.response_bytes());
   if (result) stream.mark_ended_well();
-  x.has_lost_connection = stream.is_last();
+  x.may_have_died_at_rest = stream.may_have_died_at_rest();
   co_return result;
 }
 

@@ -47,7 +47,7 @@ struct Exchange {
   TimePoint began;
   AttemptLog attempts;
   Progress progress = Progress::connecting;
-  bool has_lost_connection = false;  // the last attempt that sent something, not its stream alone
+  bool may_have_died_at_rest = false;  // the connection of the last attempt that sent something
   // close: no further request is wanted on the connection.
   http::Persistence persistence = http::Persistence::keep_alive;
   ReplayBody body;

@@ -113,7 +113,7 @@ class Relay final : private BodyPump::Owner {
     }
     return false;
   }
-  // The rest of the request's body is of no use any more, nor is the connection to the server.
+  // The rest of the request's body is of no use any more, nor is the server's stream.
   auto stop_request() noexcept {
     if (request_.is_started() && !request_.is_over()) {
       server_.reset(make_error(ErrorKind::canceled, Side::weir));

@@ -64,8 +64,7 @@ bool may_retry(const Exchange& x, Error error) noexcept {
 bool has_died_idle(const Exchange& x, Error error) noexcept {
   const bool ended =
       error.kind == ErrorKind::server_closed || error.kind == ErrorKind::server_reset;
-  return ended && x.has_lost_connection && x.reused == stats::Reused::yes &&
-         x.progress == Progress::sent;
+  return ended && x.may_have_died_at_rest && x.progress == Progress::sent;
 }
 
 // Attempts on one server after the other, until one answers or none may be made any more.
