@@ -32,7 +32,7 @@ TEST(World, MostRequestsAreAnsweredWhileManyThingsChange) {
   std::size_t changes = 0;
   std::uint64_t waits = 0;
   std::size_t streams_most = 0;
-  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     Trace trace;
     World world(seed, trace);
     ASSERT_EQ(world.run(), "") << "seed " << seed;
