@@ -239,7 +239,8 @@ void add_rejected_servers(Lines& lines, const backend::Backend& backend,
 
 // Whether a request would have to wait for a slot, as RetryPlan::pick() has it.
 bool must_wait(const backend::Backend& backend, const backend::ExplainedPick& pick) {
-  return pick.is_full || (backend.may_be_full() && backend.wait_queue().waiting() != 0);
+  return pick.is_full ||
+         (pick.has_candidates && backend.may_be_full() && backend.wait_queue().waiting() != 0);
 }
 
 // The server that was found, or none. listener: its place.

@@ -40,7 +40,9 @@ std::shared_ptr<const Candidates> Backend::make_candidates() const {
     made->specs.push_back(
         {.weight = server.weight_after(settings.weight), .role = role_of(balance::to_server(i))});
     made->states.push_back(server.admin_state());
-    if (made->states.back() == AdminState::ready) usable.insert(balance::to_server(i));
+    if (made->states.back() != AdminState::ready) continue;
+    usable.insert(balance::to_server(i));
+    made->has_some = made->has_some || made->specs.back().weight != 0;
   }
   for (const auto role : {balance::ServerRole::primary, balance::ServerRole::backup}) {
     if (role == balance::ServerRole::backup && !has_backups_) continue;

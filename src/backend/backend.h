@@ -21,6 +21,7 @@ struct Candidates {
   std::vector<balance::ServerSpec> specs;                       // weights in force
   std::vector<AdminState> states;                               // by server
   std::array<std::unique_ptr<const balance::Table>, 2> tables;  // by role; without backups: null
+  bool has_some = false;                                        // ready, with a weight above 0
 };
 
 class Backend {

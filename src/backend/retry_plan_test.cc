@@ -326,6 +326,25 @@ TEST_F(MaxconnTest, AServerThatIsReadyAgainFreesThoseWhoWait) {
   EXPECT_EQ(waits.lease.server().name(), "t");
 }
 
+// Nobody knows whether those who wait wait in vain: the server may come back in time.
+TEST_F(MaxconnTest, ANewcomerDoesNotWaitForAServerThatNobodyGets) {
+  add_server("s").maxconn = 1;
+  apply();
+  start_request();
+  Request& waits = start_request();
+  server(0).set_admin_state(AdminState::disabled);
+  renew_candidates();
+  const Request& newcomer = start_request();
+  EXPECT_FALSE(newcomer.is_full);
+  EXPECT_FALSE(newcomer.lease);
+  EXPECT_EQ(waiting(), 1u);
+  server(0).set_admin_state(AdminState::ready);
+  renew_candidates();
+  EXPECT_TRUE(start_request().is_full);
+  requests_.front().lease.release();
+  EXPECT_TRUE(gets_lease(waits));
+}
+
 TEST_F(MaxconnTest, AHigherLimitFreesThoseWhoWait) {
   add_server("s").maxconn = 1;
   apply();

@@ -183,6 +183,7 @@ ExplainedPick ServerChoice::explain(Random random, TimePoint now) const {
     judged.verdict = ServerVerdict::behind;
     judged.score = considered.score;
   }
+  explained.has_candidates = has_candidates();
   if (explained.picked == ServerIndex::none) {
     explained.is_full = copy.are_some_full();
     return explained;

@@ -37,6 +37,7 @@ struct JudgedServer {
 struct ExplainedPick {
   balance::ServerIndex picked = balance::ServerIndex::none;
   bool is_full = false;               // nobody was picked, because all that could be are full
+  bool has_candidates = true;         // somebody could be picked, if nobody was full
   std::vector<JudgedServer> servers;  // all, in the order of the configuration
   // The server picked and those of the picks after it, were each attempt over before the next one.
   std::vector<balance::ServerIndex> order;
@@ -63,6 +64,8 @@ class ServerChoice {
   balance::ServerIndex pick(balance::PickInput input, Slot slot) noexcept;
   // Of the last pick: servers were left out because they were full.
   bool are_some_full() const noexcept { return some_full_; }
+  // Whether somebody could be picked, if nobody was full.
+  bool has_candidates() const noexcept { return candidates_->has_some; }
   // A slot that a pick took was given back.
   void on_release(balance::ServerIndex server) noexcept;
 

@@ -52,8 +52,10 @@ class WorkerBackend : public LocalCounted, private Link {
   const ServerChoice& choice() const noexcept { return choice_; }
   // Who waits while all servers are full; a newcomer must not overtake them.
   WorkerWaitQueue& wait_queue() noexcept { return *wait_queue_; }
+  // Nor has anybody to wait for a server that nobody would get.
   bool has_waiters() const noexcept {
-    return backend_->may_be_full() && backend_->wait_queue().waiting() != 0;
+    return choice_.has_candidates() && backend_->may_be_full() &&
+           backend_->wait_queue().waiting() != 0;
   }
 
   // A stream of a connection that is there, or of a new one; never waits longer than

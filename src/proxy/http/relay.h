@@ -100,7 +100,7 @@ class Relay final : private BodyPump::Owner {
   // Beside whatever the caller awaits meanwhile.
   void start_request() noexcept { request_.start(); }
   // Whether no response is worth waiting for any more. A server that stopped reading may still have
-  // answered; one that stands still has not.
+  // answered; one that stands still has not, unless its answer is on its way.
   bool has_request_failed() const noexcept {
     switch (request_.failed()) {
       case BodyPump::Failed::none:
@@ -109,7 +109,7 @@ class Relay final : private BodyPump::Owner {
       case BodyPump::Failed::limit:
         return true;
       case BodyPump::Failed::sink:
-        return request_.failure().kind == ErrorKind::timeout;
+        return request_.failure().kind == ErrorKind::timeout && !response_;
     }
     return false;
   }

@@ -260,6 +260,24 @@ TEST_F(RelayTest, AServerThatTakesNothingForTooLongDoesNot) {
   EXPECT_EQ(server_.reset_reason.kind, ErrorKind::canceled);
 }
 
+TEST_F(RelayTest, AServerThatAnswersMayStopTakingTheRequest) {
+  make();
+  client_.pieces = {"body"};
+  server_.room = 0;
+  relay_->start_request();
+  server_.pieces = {"ans"};
+  start_response();
+  server_.wake(server_.writer, make_error(ErrorKind::timeout, Side::server));
+  EXPECT_EQ(relay_->request().failed(), BodyPump::Failed::sink);
+  EXPECT_FALSE(relay_->has_request_failed());
+  EXPECT_EQ(server_.reset_reason.kind, ErrorKind::none);
+  server_.pieces = {"wer"};
+  server_.ends = true;
+  server_.wake(server_.reader);
+  EXPECT_EQ(client_.written, "answer");
+  EXPECT_TRUE(is_task_over());
+}
+
 TEST_F(RelayTest, OthersHaveTheirTurnAfterTwoMegabytes) {
   make();
   const std::string block(256 * 1024, 'x');
