@@ -40,6 +40,7 @@ void ServerPool::belong_to(WorkerBackend& owner, balance::ServerIndex index,
   idle_max_ = (settings.idle_max + workers - 1) / workers;
   idle_timeout_ = settings.idle_timeout;
   streams_max_ = settings.requests_max.value_or(0);
+  close_used_up();
   close_surplus();
 }
 
@@ -138,6 +139,13 @@ void ServerPool::lose(ServerConnection& connection) noexcept {
   const bool is_in_use = connection.streams_open_ != 0;
   take_out(connection);
   if (!is_in_use) close(connection);
+}
+
+void ServerPool::close_used_up() noexcept {
+  if (streams_max_ == 0) return;
+  idle_.for_each([this](ServerConnection& connection) {
+    if (connection.streams_begun() >= streams_max_) lose(connection);
+  });
 }
 
 void ServerPool::close_surplus() noexcept {

@@ -78,6 +78,7 @@ class ServerPool : public LocalCounted {
   bool may_go_on(const ServerConnection& connection) const noexcept;
   void rest(ServerConnection& connection) noexcept;
   void take_out(ServerConnection& connection) noexcept;
+  void close_used_up() noexcept;
   void close_surplus() noexcept;
   void limit_drain(Duration deadline) noexcept;
   void cut_uses() noexcept;

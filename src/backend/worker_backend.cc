@@ -24,6 +24,8 @@ WorkerBackend::WorkerBackend(Worker& worker, std::shared_ptr<Backend> backend,
     wait_queue_ = make_local<WorkerWaitQueue>(backend_->wait_queue(), worker);
   }
   const BackendSettings& settings = backend_->settings();
+  PoolSettings pool = settings.pool;
+  if (settings.proxy_protocol) pool.requests_max = 1;  // a connection names one client
   for (std::size_t i = 0; i < backend_->size(); ++i) {
     const ServerIndex index = balance::to_server(i);
     const auto found = known.find(&backend_->server(index));
@@ -34,7 +36,7 @@ WorkerBackend::WorkerBackend(Worker& worker, std::shared_ptr<Backend> backend,
       const TimePoint refused_at = predecessor->choice_.refused_at(pools_.back()->index());
       if (refused_at != TimePoint{}) choice_.leave_out(index, refused_at);
     }
-    pools_.back()->belong_to(*this, index, settings.pool, workers);
+    pools_.back()->belong_to(*this, index, pool, workers);
   }
   if (predecessor != nullptr) take_over(*predecessor);
 }
@@ -136,7 +138,12 @@ Task<Result<ServerStream>> WorkerBackend::connect(const ServerLease& lease, Conn
   Socket* socket = WEIR_CO_TRY(make_socket(lease));
   ServerConnection& connection = pool.make_connection(*socket);
   cancel.hold(connection.stream);
-  const auto connected = co_await connect_stream(connection.stream, lease, options);
+  auto connected = co_await connect_stream(connection.stream, lease, options);
+  if (connected && !options.first_bytes.empty()) {
+    const TimePoint due =
+        std::min(worker_.now() + backend_->settings().timeouts.connect, options.due);
+    connected = co_await connection.stream.send(options.first_bytes, due);
+  }
   cancel.let_go();
   if (!connected) {
     pool.close(connection);

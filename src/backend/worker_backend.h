@@ -16,7 +16,8 @@ namespace weir::backend {
 struct ConnectOptions {
   std::uint16_t port = 0;  // of the listener, for a server without one
   Replay replay = Replay::possible;
-  TimePoint due = kNever;  // when the attempt's time ends, if before timeouts.connect
+  TimePoint due = kNever;             // when the attempt's time ends, if before timeouts.connect
+  std::string_view first_bytes = {};  // that a new connection begins with; until it is there
 };
 
 // No lease: nobody can be used, or all that could are full.

@@ -6,7 +6,7 @@ import pytest
 
 from process import Process, free_port, run
 from servers import Client, get
-from weir import BINARY, backend, config, simple, tcp_listener
+from weir import BINARY, backend, config, listener, simple, tcp_listener
 
 V2 = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -152,6 +152,30 @@ def test_nginx_understands_what_weir_says(start, nginx, version):
     weir = start(config(tcp_listener(backend="web"), backends=[
         backend(f"127.0.0.1:{behind.announced_port}", proxy_protocol=version)]))
     assert run(["curl", "-sS", weir.url()]).stdout == f"127.0.0.1 {weir.address()[1]}\n"
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_each_request_has_a_connection_that_names_its_client(start, nginx, version):
+    behind = nginx()
+    settings = {"trusted_proxies": ["127.0.0.1"], "proxy_protocol": True}
+    weir = start(config(listener(**settings), backends=[
+        backend(f"127.0.0.1:{behind.announced_port}", proxy_protocol=version)]))
+    for client in ("203.0.113.7", "203.0.113.8"):
+        with Client(weir.address()) as connection:
+            connection.send(v2(client, "192.0.2.1") + REQUEST + REQUEST)
+            for _ in range(2):
+                assert connection.read_response().body == f"{client} 443\n".encode()
+    assert weir.metrics().value("weir_server_reuses_total") == 0
+
+
+def test_a_reload_that_asks_for_headers_reuses_no_connection_without(start, nginx):
+    behind = nginx()
+    plain = config(listener(), backends=[backend(f"127.0.0.1:{behind.port}")])
+    weir = start(plain)
+    assert get(weir, "/name").status == 200
+    plain["backends"][0]["proxy_protocol"] = "v1"
+    weir.reload(plain)
+    assert get(weir, "/name").status != 200  # this port of nginx takes no header
 
 
 @pytest.mark.parametrize("version", ["send-proxy", "send-proxy-v2"])

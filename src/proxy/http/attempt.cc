@@ -6,6 +6,7 @@
 #include "proxy/http/prepare_request.h"
 #include "proxy/http/relay.h"
 #include "proxy/http/upgrade.h"
+#include "proxy/proxy_header.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
@@ -185,6 +186,16 @@ Task<Result<void>> exchange_messages(Exchange& x, const ServerStream& stream, Re
   co_return co_await relay_response(x, relay, server);
 }
 
+// What a connection to the server begins with; empty: nothing.
+Result<std::string_view> proxy_header_of(Exchange& x) noexcept {
+  const auto version = x.backend->backend().settings().proxy_protocol;
+  if (!version) return std::string_view();
+  const std::span<char> space = x.arena.allocate_array<char>(kProxyHeaderBytesMax);
+  if (space.empty()) return fail(ErrorKind::buffers_exhausted, Side::weir);
+  const auto header = space.first<kProxyHeaderBytesMax>();
+  return std::string_view(header.data(), write_proxy_header(x.connection, *version, header));
+}
+
 // A response's fields lie in the connection to the server. What the log's line takes of those that
 // went to the client stays in the exchange.
 void keep_response_fields(Exchange& x) noexcept {
@@ -210,8 +221,10 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimeP
   x.progress = Progress::connecting;
   const backend::LeaseUse use_of_lease(lease, x.connection.server_side);
   lease.cells().attempts.add();
-  const backend::ConnectOptions options{
-      .port = x.connection.listener->port(), .replay = replay_of(x), .due = due};
+  const backend::ConnectOptions options{.port = x.connection.listener->port(),
+                                        .replay = replay_of(x),
+                                        .due = due,
+                                        .first_bytes = WEIR_CO_TRY(proxy_header_of(x))};
   ServerStream stream =
       WEIR_CO_TRY(co_await x.backend->connect(lease, options, x.connection.server_side));
   x.reused = stream.is_reused() ? stats::Reused::yes : stats::Reused::no;
