@@ -26,8 +26,9 @@ constexpr std::array kErrorKinds = {
                  "The request's HTTP version is not 1.0 or 1.1."},
     ErrorKindRow{transfer_encoding_unsupported, 501, 12, kNo, "transfer_encoding_unsupported",
                  "The request's Transfer-Encoding is not exactly chunked."},
-    ErrorKindRow{method_refused, 501, 12, kNo, "method_refused",
-                 "The request's method (CONNECT, TRACE) is not forwarded."},
+    ErrorKindRow{
+        method_refused, 501, 12, kNo, "method_refused",
+        "The request's method (CONNECT, TRACE, or longer than 32 characters) is not forwarded."},
     ErrorKindRow{bad_request_body, 400, 3, kNo, "bad_request_body",
                  "The request's chunked body breaks HTTP's rules."},
     ErrorKindRow{body_too_large, 413, 8, kNo, "body_too_large",

@@ -35,10 +35,10 @@ REFUSED = {  # bytes, status
     "NUL in name": (b"GET / HTTP/1.1\r\nHost: x\r\nX\x00A: b\r\n\r\n", 400),
     "no colon": (b"GET / HTTP/1.1\r\nHost: x\r\nX-A\r\n\r\n", 400),
     "empty name": (b"GET / HTTP/1.1\r\nHost: x\r\n: a\r\n\r\n", 400),
-    "not chunked": (HEAD + b"Transfer-Encoding: identity\r\n\r\n", 501),
+    "not chunked": (HEAD + b"Transfer-Encoding: identity\r\n\r\n", 400),
     "chunked twice": (HEAD + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 501),
     "two codings": (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
-    "chunked not last": (HEAD + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 501),
+    "chunked not last": (HEAD + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 400),
     "two coding fields": (HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
                           b"0\r\n\r\n", 400),
     "odd white space": (HEAD + b"Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n", 400),

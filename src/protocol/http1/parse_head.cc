@@ -64,7 +64,7 @@ Rule check_method(std::string_view line) noexcept {
   const std::size_t size = std::min(line.size(), kMethodBytesMax + 1);
   std::size_t at = 0;
   while (at < size && is_in(CharacterClass::token, line[at])) ++at;
-  if (at == size) return size > kMethodBytesMax ? Rule::method_invalid : Rule::none;
+  if (at == size) return size > kMethodBytesMax ? Rule::method_too_long : Rule::none;
   if (line[at] == ' ') return at == 0 ? Rule::method_invalid : Rule::none;
   if (line[at] == '\r' && at + 1 == line.size()) return Rule::none;
   if (line.starts_with("\r\n")) return Rule::empty_lines_too_many;
@@ -281,6 +281,15 @@ Rule parse_content_length(std::string_view value, std::uint64_t& bytes) noexcept
   return is_number ? Rule::none : Rule::content_length_invalid;
 }
 
+// Of a list as in RFC 9110 5.6.1, where empty members do not count; without its parameters.
+std::string_view last_member(std::string_view list) noexcept {
+  list = list.substr(0, list.find_last_not_of(", \t") + 1);  // npos + 1 is 0
+  const std::string_view member = list.substr(list.rfind(',') + 1);
+  const std::string_view coding = member.substr(0, member.find(';'));
+  const std::size_t begin = std::min(coding.find_first_not_of(" \t"), coding.size());
+  return coding.substr(begin, coding.find_last_not_of(" \t") + 1 - begin);
+}
+
 // RFC 9112 6.3, of which nothing is repaired.
 Rule find_body_length(const Noted& noted, Version version, http::BodyLength& body) noexcept {
   body = {};
@@ -288,7 +297,9 @@ Rule find_body_length(const Noted& noted, Version version, http::BodyLength& bod
     if (noted.content_length != nullptr) return Rule::length_and_transfer_encoding;
     if (version == Version::http_1_0) return Rule::transfer_encoding_in_http_1_0;
     if (!http::equals_ignoring_case(noted.transfer_encoding->value, "chunked")) {
-      return Rule::transfer_encoding_invalid;
+      const bool has_end =
+          http::equals_ignoring_case(last_member(noted.transfer_encoding->value), "chunked");
+      return has_end ? Rule::transfer_encoding_unsupported : Rule::transfer_encoding_invalid;
     }
     body.framing = Framing::chunked;
   } else if (noted.content_length != nullptr) {

@@ -303,7 +303,7 @@ TEST(Start, WhatCannotBeARequestIsRefusedAtOnce) {
   EXPECT_EQ(test::parse(kRequest, "{").rule, Rule::method_invalid);
   EXPECT_EQ(test::parse(kRequest, std::string(kMethodBytesMax, 'A')).rule, Rule::none);
   EXPECT_EQ(test::parse(kRequest, std::string(kMethodBytesMax + 1, 'A')).rule,
-            Rule::method_invalid);
+            Rule::method_too_long);
   EXPECT_EQ(test::parse(kRequest, "GET\r").status, ParseStatus::incomplete);
   EXPECT_EQ(test::parse(kRequest, "\n").rule, Rule::bare_lf);
   EXPECT_EQ(test::parse(kRequest, "GET / HTTP/1.1\n").rule, Rule::bare_lf);
