@@ -176,3 +176,12 @@ backends:
         "client    192.0.2.1, who is no trusted proxy")
     assert client_of("--from", "2001:db8::1", *spoken) == (
         "client    2001:db8::1, who is no trusted proxy")
+
+
+def test_nobody_removes_the_fields_by_naming_them_in_connection(start, echo):
+    named = "Connection: X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host"
+    for trusted in ([], ["127.0.0.1"]):
+        head = ask(start(simple(echo, trusted_proxies=trusted)), named, "X-Forwarded-Proto: https")
+        assert said(head, "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host") == {
+            "x-forwarded-for": ["127.0.0.1"], "x-forwarded-proto": ["http"],
+            "x-forwarded-host": ["www.example.com"]}

@@ -124,7 +124,11 @@ class ClientFields {
   }
   bool add_unless_said(std::string_view name, FieldId id, std::string_view value) noexcept {
     if (value.data() == nullptr) return false;
-    const bool is_said = sender_ == Sender::trusted_proxy && x_.request.fields.find(id) != nullptr;
+    const auto says = [id](const Field& field) {
+      return field.id == id && field.scope == Scope::end_to_end;
+    };
+    const bool is_said =
+        sender_ == Sender::trusted_proxy && std::ranges::any_of(x_.request.fields, says);
     return is_said || add(name, id, value);
   }
   bool write_real_ip() noexcept {
