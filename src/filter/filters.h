@@ -5,7 +5,10 @@
 #include <optional>
 
 #include "config/description.h"
+#include "filter/headers.h"
+#include "filter/redirect.h"
 #include "filter/respond.h"
+#include "filter/security_headers.h"
 
 namespace weir::filter {
 
@@ -13,12 +16,19 @@ namespace weir::filter {
 struct FilterSettings {
   config::Position position;
   std::optional<RespondSettings> respond;
+  std::optional<RedirectSettings> redirect;
+  std::optional<HeadersSettings> headers;
+  std::optional<SecurityHeadersSettings> security_headers;
 };
 
 // Calls visit.operator()<FILTER>(name, settings, help) for each.
 template <class Settings, class Visit>
 void for_each_filter(Settings& s, Visit&& visit) {
   visit.template operator()<Respond>("respond", s.respond, "Replies itself; no server is asked.");
+  visit.template operator()<Redirect>("redirect", s.redirect, "Sends the client elsewhere.");
+  visit.template operator()<Headers>("headers", s.headers, "Changes header fields and cookies.");
+  visit.template operator()<SecurityHeaders>("security_headers", s.security_headers,
+                                             "Fields by which browsers guard a page.");
 }
 
 template <class V>

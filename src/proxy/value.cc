@@ -320,7 +320,8 @@ constexpr std::array kRows = {
              &request_id},
     ValueRow{"request.scheme", kNone, kRequest, "`http`.", &request_scheme},
     ValueRow{"request.host", kNone, kRequest,
-             "Host that is asked for, as received, without port; an IPv6 address in brackets.",
+             "Host that is asked for, as received or as a filter set it, without port; an IPv6 "
+             "address in brackets.",
              &request_host},
     ValueRow{"request.target", kNone, kRequest, "Target of the request line, as received.",
              &request_text<&http::RequestHead::target>},
