@@ -22,7 +22,9 @@ class ExchangeFixture : public ProxyFixture {
     }
     look_ = &look;
     const Peer client = connect_and_send(request);
-    ASSERT_TRUE(turn_until([] { return look_ == nullptr; }));
+    const bool has_looked = turn_until([] { return look_ == nullptr; });
+    look_ = nullptr;
+    ASSERT_TRUE(has_looked);
   }
 
  private:
