@@ -63,7 +63,9 @@ void check_route(const proxy::ListenerSettings& listener, const proxy::RouteSett
                  Names& backends, Problems& problems) {
   check_filters(route.filters, problems);
   if (route.backend.position.line != 0) return backends.refer(route.backend);
-  if (always_replies(route.filters) || always_replies(listener.filters)) return;
+  if (may_always_reply(route.filters, problems) || may_always_reply(listener.filters, problems)) {
+    return;
+  }
   problems.error(route.position,
                  "missing key 'backend', and no filter of the route replies to every request");
 }
@@ -123,7 +125,7 @@ void check_listener(const proxy::ListenerSettings& listener, Names& backends, Pr
                    "a listener has either 'backend' or 'routes'; for what no other route takes, "
                    "add a last route without 'match'");
   }
-  if (!has_backend && !has_routes && !always_replies(listener.filters)) {
+  if (!has_backend && !has_routes && !may_always_reply(listener.filters, problems)) {
     problems.error(listener.position,
                    "listener " + quote(*listener.name) + " has neither 'backend' nor 'routes'");
   }

@@ -8,7 +8,9 @@ const filter::FilterSettings& settings_of(const proxy::FilterEntry& entry) {
   return *static_cast<const filter::FilterSettings*>(entry.settings());
 }
 
-bool always_replies(const std::vector<proxy::FilterEntry>& entries) {
+bool may_always_reply(const std::vector<proxy::FilterEntry>& entries,
+                      const config::Problems& problems) {
+  if (problems.has_errors()) return !entries.empty();
   return std::ranges::any_of(entries, [](const proxy::FilterEntry& entry) {
     const auto made = filter::make_filter(settings_of(entry));
     return made != nullptr && made->always_replies();
@@ -19,6 +21,7 @@ void check_filters(const std::vector<proxy::FilterEntry>& entries, config::Probl
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const filter::FilterSettings& settings = settings_of(entries[i]);
     filter::check_filter(settings, problems);
+    if (problems.has_errors()) continue;
     const auto made = filter::make_filter(settings);
     if (made == nullptr || !made->always_replies() || i + 1 == entries.size()) continue;
     problems.error(settings_of(entries[i + 1]).position,

@@ -14,8 +14,10 @@ namespace weir::app {
 // The settings of an entry that was read without problems.
 const filter::FilterSettings& settings_of(const proxy::FilterEntry& entry);
 
-// Whether one of them replies to all requests, so that no backend is needed.
-bool always_replies(const std::vector<proxy::FilterEntry>& entries);
+// Whether one of them replies to all requests, so that no backend is needed. It may, for all that
+// is known, when there are problems: of settings that have one no filter can be made.
+bool may_always_reply(const std::vector<proxy::FilterEntry>& entries,
+                      const config::Problems& problems);
 
 // What no filter can see on its own: settings that contradict each other, filters that nothing
 // reaches.

@@ -73,14 +73,13 @@ void WorkerListener::serve(const ServedListener& served) {
   }
 }
 
-void WorkerListener::set_paused(bool paused) noexcept {
-  if (paused == paused_) return;
-  paused_ = paused;
-  worker_.count_paused(paused ? 1 : -1);
+void WorkerListener::end_pause() noexcept {
+  if (!std::exchange(paused_, false)) return;
+  worker_.count_paused(-1);
 }
 
 void WorkerListener::start() noexcept {
-  set_paused(false);
+  end_pause();
   const Started started = worker_.worker().reactor().start_accept(*socket_, accept_);
   if (started == Started::completed) on_accept_end(accept_.os_error());
 }
@@ -118,7 +117,7 @@ void WorkerListener::abort() noexcept {
 }
 
 void WorkerListener::close() noexcept {
-  set_paused(false);
+  end_pause();
   retry_.disarm();
   handshakes_over_.disarm();
   Reactor& reactor = worker_.worker().reactor();
@@ -151,7 +150,8 @@ void WorkerListener::on_accept_end(int os_error) noexcept {
 
 void WorkerListener::pause(Duration rest) noexcept {
   if (paused_) return;
-  set_paused(true);
+  paused_ = true;
+  worker_.count_paused(1);
   worker_.cells().accept_pauses.add();
   if (accept_.is_pending()) worker_.worker().reactor().cancel(*socket_, accept_);
   retry_.arm(worker_.worker().timers(), worker_.worker().now() + rest);

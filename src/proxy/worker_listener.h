@@ -72,7 +72,7 @@ class WorkerListener : public LocalCounted {
     WorkerListener& listener;
   };
   bool has_room() const noexcept;
-  void set_paused(bool paused) noexcept;
+  void end_pause() noexcept;
   void on_accepted(Fd connection, const sockaddr_storage& peer) noexcept;
   void on_accept_end(int os_error) noexcept;
   void pause(Duration rest) noexcept;

@@ -56,6 +56,7 @@ def test_explain_names_the_filter_that_replies(with_health):
     ("{ respnd: {} }", "unknown key 'respnd' (did you mean 'respond'?)"),
     ("{ respond: { status: 99 } }", "expected a whole number from 200 to 599, found '99'"),
     ("{ respond: { status: 204, body: x } }", "an answer with status 204 has no body"),
+    ("headers: { request: [ { value: x } ] }", "an edit has exactly one of 'set', 'add'"),
     ("{ respond: {} }\n      - respond: {}", "unreachable filter: respond in line 5"),
 ])
 def test_bad_filters(tmp_path, entry, problem):
