@@ -32,6 +32,34 @@ def test_http_requests_allocate_nothing(start_counted, request, tmp_path):
     assert_allocates_nothing(weir, lambda: ab(weir.url("/name")))
 
 
+FILTERS = [
+    {"headers": {"request": [{"set": "X-Client", "value": "${client.address}"}, {"remove": "Accept"},
+                             {"add": "X-Path", "value": "${request.path}"}],
+                 "response": [{"set": "Server", "value": "edge"}, {"remove": "Date"},
+                              {"add": "X-Status", "value": "${response.status}", "always": True}]}},
+    {"security_headers": {}},
+]
+
+
+def test_requests_through_filters_allocate_nothing(start_counted, request, tmp_path):
+    nginx = Nginx(tmp_path)
+    request.addfinalizer(nginx.close)
+    forwarded = {"write": ["x_forwarded_for", "x_forwarded_proto", "x_forwarded_host",
+                           "x_forwarded_port", "x_real_ip", "forwarded"]}
+    weir = start_counted(config(
+        listener(filters=FILTERS, forwarded=forwarded, via="edge", request_id="X-Request-Id",
+                 access_log={"format": "${client.address} ${request.id} ${response.header.server}",
+                             "path": "lines.log"}),
+        backends=[backend(nginx, filters=FILTERS)]))
+    assert_allocates_nothing(weir, lambda: ab(weir.url("/name")))
+
+
+def test_replies_of_filters_allocate_nothing(start_counted, server):
+    weir = start_counted(config(
+        listener(filters=[*FILTERS, {"respond": {"body": "here"}}]), backends=[backend(server)]))
+    assert_allocates_nothing(weir, lambda: ab(weir.url("/")))
+
+
 def test_http_requests_with_bodies_allocate_nothing(start_counted, server, tmp_path):
     weir = start_counted(config(listener(), backends=[backend(server)]))
     body = tmp_path / "body"
