@@ -1,6 +1,7 @@
 #include "net/address.h"
 
 #include <arpa/inet.h>
+#include <array>
 #include <charconv>
 #include <cstddef>
 
@@ -114,15 +115,24 @@ void Address::set_port(std::uint16_t port) noexcept {
   if (family() == AF_INET6) storage_.v6.sin6_port = htons(port);
 }
 
+// Each request has its client's address written at least once, and inet_ntop() formats by printf().
+std::string_view Address::format_ipv4(const void* bytes, std::span<char> out) noexcept {
+  std::array<std::uint8_t, 4> octets;
+  std::memcpy(octets.data(), bytes, octets.size());
+  char* at = out.data();
+  for (const std::uint8_t octet : octets) {
+    if (at != out.data()) *at++ = '.';
+    at = std::to_chars(at, out.data() + out.size(), octet).ptr;
+  }
+  return {out.data(), static_cast<std::size_t>(at - out.data())};
+}
+
 std::string_view Address::format_ip(std::span<char, INET6_ADDRSTRLEN> out) const noexcept {
   if (family() == AF_UNIX) return "unix";
-  if (family() == AF_INET) {
-    inet_ntop(AF_INET, &storage_.v4.sin_addr, out.data(), out.size());
-  } else if (IN6_IS_ADDR_V4MAPPED(&storage_.v6.sin6_addr)) {
-    inet_ntop(AF_INET, &storage_.v6.sin6_addr.s6_addr[12], out.data(), out.size());
-  } else {
-    inet_ntop(AF_INET6, &storage_.v6.sin6_addr, out.data(), out.size());
-  }
+  if (family() == AF_INET) return format_ipv4(&storage_.v4.sin_addr, out);
+  const in6_addr& ip = storage_.v6.sin6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(&ip)) return format_ipv4(&ip.s6_addr[12], out);
+  inet_ntop(AF_INET6, &ip, out.data(), out.size());
   return out.data();
 }
 

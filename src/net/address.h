@@ -48,6 +48,7 @@ class Address {
 
  private:
   static std::expected<Address, std::string> parse_ip(std::string_view host, std::uint16_t port);
+  static std::string_view format_ipv4(const void* bytes, std::span<char> out) noexcept;
   union Storage {
     sockaddr base;
     sockaddr_in v4;

@@ -1,6 +1,11 @@
 #include "net/address.h"
 
+#include <arpa/inet.h>
+#include <array>
+#include <cstring>
 #include <gtest/gtest.h>
+
+#include "base/random.h"
 
 namespace weir::net {
 namespace {
@@ -118,6 +123,29 @@ TEST(Address, AnUnnamedPeerOfAUnixSocketIsPrinted) {
   const Address address(peer);
   EXPECT_TRUE(address.is_unix());
   EXPECT_EQ(address.to_string(), "unix:");
+}
+
+TEST(Address, IpsAreWrittenAsTheSystemWritesThem) {
+  Random random(1);
+  for (int i = 0; i < 20'000; ++i) {
+    sockaddr_storage storage{};
+    char expected[INET6_ADDRSTRLEN];
+    auto& v4 = reinterpret_cast<sockaddr_in&>(storage);
+    auto& v6 = reinterpret_cast<sockaddr_in6&>(storage);
+    in_addr ip{static_cast<std::uint32_t>(random.next())};
+    if (i % 3 == 0) ip.s_addr &= 0x0a00ff01;
+    ASSERT_NE(inet_ntop(AF_INET, &ip, expected, sizeof expected), nullptr);
+    if (i % 2 == 0) {
+      v4.sin_family = AF_INET;
+      v4.sin_addr = ip;
+    } else {
+      v6.sin6_family = AF_INET6;
+      v6.sin6_addr.s6_addr[10] = v6.sin6_addr.s6_addr[11] = 0xff;
+      std::memcpy(&v6.sin6_addr.s6_addr[12], &ip, sizeof ip);
+    }
+    std::array<char, INET6_ADDRSTRLEN> text;
+    ASSERT_EQ(Address(storage).format_ip(text), expected);
+  }
 }
 
 }  // namespace
