@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "config/description.h"
+#include "filter/body_limit.h"
 #include "filter/headers.h"
 #include "filter/redirect.h"
 #include "filter/respond.h"
@@ -16,6 +17,7 @@ namespace weir::filter {
 struct FilterSettings {
   config::Position position;
   std::optional<RespondSettings> respond;
+  std::optional<BodyLimitSettings> body_limit;
   std::optional<RedirectSettings> redirect;
   std::optional<HeadersSettings> headers;
   std::optional<SecurityHeadersSettings> security_headers;
@@ -25,6 +27,8 @@ struct FilterSettings {
 template <class Settings, class Visit>
 void for_each_filter(Settings& s, Visit&& visit) {
   visit.template operator()<Respond>("respond", s.respond, "Replies itself; no server is asked.");
+  visit.template operator()<BodyLimit>("body_limit", s.body_limit,
+                                       "Refuses requests whose body is larger.");
   visit.template operator()<Redirect>("redirect", s.redirect, "Sends the client elsewhere.");
   visit.template operator()<Headers>("headers", s.headers, "Changes header fields and cookies.");
   visit.template operator()<SecurityHeaders>("security_headers", s.security_headers,

@@ -142,7 +142,9 @@ Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStre
   net::BodySource* body = &server;
   if (x.filters != nullptr) {
     WEIR_CO_TRY(x.filters->filter_response(x, head, Origin::server));
-    if (follows == net::BodyFollows::yes) body = &x.filters->wrap_response_body(x, head, server);
+    if (follows == net::BodyFollows::yes) {
+      body = WEIR_CO_TRY(x.filters->wrap_response_body(x, head, server));
+    }
   }
   x.status = head.status;
   x.response.fields = head.fields;

@@ -8,9 +8,10 @@
 namespace weir::proxy {
 namespace {
 
-void wrap_request_body(Exchange& x, const Filter& filter) noexcept {
-  BodyFilter* const wrapped = filter.wrap_request_body(x, x.body.source());
+Result<void> wrap_request_body(Exchange& x, const Filter& filter) noexcept {
+  BodyFilter* const wrapped = WEIR_TRY(filter.wrap_request_body(x, x.body.source()));
   if (wrapped != nullptr) x.body.read_from(*wrapped);
+  return {};
 }
 
 }  // namespace
@@ -25,7 +26,7 @@ Result<Verdict> FilterChain::filter_request(Exchange& x) const noexcept {
   for (const auto& filter : filters_) {
     const Result<Verdict> verdict = filter->on_request(x);
     if (!verdict || *verdict == Verdict::reply) return verdict;
-    wrap_request_body(x, *filter);
+    WEIR_TRY(wrap_request_body(x, *filter));
   }
   return Verdict::proceed;
 }
@@ -39,7 +40,7 @@ Task<Result<Verdict>> FilterChain::filter_request_async(Exchange& x) const {
       verdict = filter->on_request(x);
     }
     if (!verdict || *verdict == Verdict::reply) co_return verdict;
-    wrap_request_body(x, *filter);
+    WEIR_CO_TRY(wrap_request_body(x, *filter));
   }
   co_return Verdict::proceed;
 }
@@ -52,14 +53,14 @@ Result<void> FilterChain::filter_response(Exchange& x, http::ResponseHead& head,
   return {};
 }
 
-net::BodySource& FilterChain::wrap_response_body(Exchange& x, http::ResponseHead& head,
-                                                 net::BodySource& body) const noexcept {
+Result<net::BodySource*> FilterChain::wrap_response_body(Exchange& x, http::ResponseHead& head,
+                                                         net::BodySource& body) const noexcept {
   net::BodySource* outermost = &body;
   for (const auto& filter : filters_ | std::views::reverse) {
-    BodyFilter* const wrapped = filter->wrap_response_body(x, head, *outermost);
+    BodyFilter* const wrapped = WEIR_TRY(filter->wrap_response_body(x, head, *outermost));
     if (wrapped != nullptr) outermost = wrapped;
   }
-  return *outermost;
+  return outermost;
 }
 
 void FilterChain::end(const Exchange& x) const noexcept {

@@ -22,7 +22,8 @@ enum class Verdict : std::uint8_t { proceed, reply };
 // Who made a response: a server, a filter that replied, or Weir where something failed.
 enum class Origin : std::uint8_t { server, filter, error };
 
-// A filter's view of a body; passes on what it does not override. Made by Exchange::make_body().
+// A filter's view of a body; passes on what it does not override. Made by Exchange::make_body(),
+// which gives nullptr without room: who cannot do without one then fails the exchange.
 class BodyFilter : public net::BodySource {
  public:
   explicit BodyFilter(net::BodySource& source) noexcept : source_(source) {}
@@ -69,7 +70,7 @@ class Filter {
   virtual Task<Result<Verdict>> on_request_async(Exchange& x) const;
   // Behind on_request(), once: what the body is to be read through; nullptr: as it is. If it
   // changes the body's length, x.request.body has to say so.
-  virtual BodyFilter* wrap_request_body(Exchange&, net::BodySource&) const noexcept {
+  virtual Result<BodyFilter*> wrap_request_body(Exchange&, net::BodySource&) const noexcept {
     return nullptr;
   }
   // The final head (101 included), before it is written; `head` may be changed.
@@ -77,8 +78,8 @@ class Filter {
     return {};
   }
   // As for requests, of responses of servers that have a body.
-  virtual BodyFilter* wrap_response_body(Exchange&, http::ResponseHead&,
-                                         net::BodySource&) const noexcept {
+  virtual Result<BodyFilter*> wrap_response_body(Exchange&, http::ResponseHead&,
+                                                 net::BodySource&) const noexcept {
     return nullptr;
   }
   // The exchange is over, before its line in the log.
@@ -104,8 +105,8 @@ class FilterChain {
   // For a chain that is_async().
   Task<Result<Verdict>> filter_request_async(Exchange& x) const;
   Result<void> filter_response(Exchange& x, http::ResponseHead& head, Origin origin) const noexcept;
-  net::BodySource& wrap_response_body(Exchange& x, http::ResponseHead& head,
-                                      net::BodySource& body) const noexcept;
+  Result<net::BodySource*> wrap_response_body(Exchange& x, http::ResponseHead& head,
+                                              net::BodySource& body) const noexcept;
   void end(const Exchange& x) const noexcept;
 
  private:

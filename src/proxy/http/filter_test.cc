@@ -95,7 +95,8 @@ class Doubled final : public BodyFilter {
 class Doubler final : public Recorder {
  public:
   using Recorder::Recorder;
-  BodyFilter* wrap_request_body(Exchange& x, net::BodySource& body) const noexcept override {
+  Result<BodyFilter*> wrap_request_body(Exchange& x,
+                                        net::BodySource& body) const noexcept override {
     if (x.request.body.framing == http::Framing::none) return nullptr;
     x.request.body = {http::Framing::chunked, 0};
     return x.make_body<Doubled>(body);
@@ -105,8 +106,8 @@ class Doubler final : public Recorder {
     if (origin == Origin::server) head.body = {http::Framing::chunked, 0};
     return {};
   }
-  BodyFilter* wrap_response_body(Exchange& x, http::ResponseHead&,
-                                 net::BodySource& body) const noexcept override {
+  Result<BodyFilter*> wrap_response_body(Exchange& x, http::ResponseHead&,
+                                         net::BodySource& body) const noexcept override {
     return x.make_body<Doubled>(body);
   }
 };
@@ -116,15 +117,16 @@ class Observer final : public Recorder {
  public:
   using Recorder::Recorder;
   Result<Verdict> on_request(Exchange&) const noexcept override { return Verdict::proceed; }
-  BodyFilter* wrap_request_body(Exchange& x, net::BodySource& body) const noexcept override {
+  Result<BodyFilter*> wrap_request_body(Exchange& x,
+                                        net::BodySource& body) const noexcept override {
     note(&body == &x.client ? "the client's stream" : "something else");
     return nullptr;
   }
   Result<void> on_response(Exchange&, http::ResponseHead&, Origin) const noexcept override {
     return {};
   }
-  BodyFilter* wrap_response_body(Exchange&, http::ResponseHead&,
-                                 net::BodySource& body) const noexcept override {
+  Result<BodyFilter*> wrap_response_body(Exchange&, http::ResponseHead&,
+                                         net::BodySource& body) const noexcept override {
     const bool is_stream = dynamic_cast<net::ServerSideStream*>(&body) != nullptr;
     note(is_stream ? "the server's stream" : "something else");
     return nullptr;
