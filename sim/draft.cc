@@ -18,7 +18,8 @@ Draft::Draft(Random& random, std::uint32_t workers, Members members)
       drains_soon_(chance(200)),
       varies_attempts_(chance(200)),
       attempts_(chance(500) ? 3 : 1 + random.below(5)),
-      has_extra_(chance(500)) {
+      has_extra_(chance(500)),
+      has_filters_(chance(500)) {
   backends_.push_back(draw_backend("web"));
   backends_.push_back(draw_backend("db"));
 }
@@ -93,6 +94,7 @@ void Draft::change_something() {
       return change_settings(backend);
     case 8:
       has_extra_ = !has_extra_;
+      has_filters_ = chance(500);
       return;
     default:
       return change_http_backend();
@@ -178,20 +180,29 @@ void Draft::change_http_backend() {
 
 std::string Draft::print() const {
   std::string text = fmt::format("workers: {}\nlisteners:\n", workers_);
+  // Heads are edited and bodies of unknown length are read through a filter; none is refused.
+  const std::string_view filters =
+      has_filters_
+          ? "    filters:\n"
+            "      - body_limit: { bytes: 10MiB }\n"
+            "      - headers: { request: [ { set: X-Edge, value: '${client.address}' } ],\n"
+            "          response: [ { set: X-Was, value: '${response.status}' } ] }\n"
+            "      - security_headers: {}\n"
+          : "";
   const auto add_http = [&](std::string_view name, std::uint16_t port) {
     text += fmt::format(
-        "  - name: {}\n    address: 0.0.0.0:{}\n    backend: {}\n"
+        "  - name: {}\n    address: 0.0.0.0:{}\n    backend: {}\n{}"
         "    timeouts: {{ client_head: 5s, client_body: 5s, keep_alive: {}s }}\n",
-        name, port, http_backend_, keep_alive_s_);
+        name, port, http_backend_, filters, keep_alive_s_);
   };
   add_http("web", kHttpPort);
   if (has_extra_) add_http("extra", kExtraPort);
   text += fmt::format(
-      "  - name: mux\n    address: 0.0.0.0:{}\n    backend: {}\n"
+      "  - name: mux\n    address: 0.0.0.0:{}\n    backend: {}\n{}"
       "    timeouts: {{ client_body: 60s }}\n"
       "  - name: db\n    address: 0.0.0.0:{}\n    protocol: tcp\n    backend: db\n"
       "    timeouts: {{ tunnel_idle: 20s }}\n",
-      kMuxPort, http_backend_, kTcpPort);
+      kMuxPort, http_backend_, filters, kTcpPort);
   text += "backends:\n";
   for (const BackendDraft& backend : backends_) text += print(backend);
   return text;
