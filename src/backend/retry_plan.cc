@@ -61,11 +61,6 @@ Task<Result<void>> RetryPlan::wait(WorkerBackend& backend, net::CancelSlot& canc
   co_return co_await Turn(*this, backend, cancel, {until, settings.queue_length}, lease);
 }
 
-void RetryPlan::forget_last() noexcept {
-  WEIR_ASSERT(count_ > 0);
-  --count_;
-}
-
 Duration RetryPlan::next_backoff(Random& random) noexcept {
   using std::chrono::microseconds;
   const auto bound = std::chrono::duration_cast<microseconds>(backoff_).count();

@@ -30,8 +30,6 @@ class RetryPlan {
   // After a pick whose servers were all full: waits for its turn and gives the lease. Errors:
   // queue_full, queue_timeout, what the slot was cancelled with.
   Task<Result<void>> wait(WorkerBackend& backend, net::CancelSlot& cancel, ServerLease& lease);
-  // The last attempt said nothing about its server, which may be picked again.
-  void forget_last() noexcept;
 
   // Until when an attempt that begins now may take.
   TimePoint due_of_attempt_at(TimePoint now) const noexcept {

@@ -69,7 +69,7 @@ TEST_F(RetryPlanTest, AnAttemptEndsAtItsOwnTimeoutOrTheDeadline) {
   EXPECT_EQ(plan.due_of_attempt_at(TimePoint{} + 9s), TimePoint{} + 10s);
 }
 
-// With every picker and number of servers, and whatever is forgotten on the way.
+// With every picker and number of servers.
 TEST_F(RetryPlanTest, NoServerTwiceWhileAnotherIsThere) {
   for (const balance::PickerEntry& entry : balance::kPickers) {
     for (std::size_t servers = 1; servers <= 5; ++servers) {
@@ -86,15 +86,6 @@ TEST_F(RetryPlanTest, NoServerTwiceWhileAnotherIsThere) {
       EXPECT_EQ(first_round.size(), servers) << entry.name;
     }
   }
-}
-
-TEST_F(RetryPlanTest, AForgottenServerMayBePickedAgain) {
-  make(2);
-  RetryPlan plan(settings_, {});
-  EXPECT_EQ(pick(plan), 0);
-  EXPECT_EQ(pick(plan), 1);
-  plan.forget_last();
-  EXPECT_EQ(pick(plan), 1);
 }
 
 TEST_F(RetryPlanTest, WithoutAServerThereIsNoAttempt) {

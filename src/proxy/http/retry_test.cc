@@ -179,6 +179,34 @@ TEST_F(RetryTest, ASilentServerIsNotAskedAgainForItsConnectionWasPooled) {
   EXPECT_EQ(last_logged().attempts, 2);
 }
 
+// It may as well have died with its server.
+TEST_F(RetryTest, AfterAPooledConnectionThatEndedAnotherServerIsAsked) {
+  FakeServer one;
+  FakeServer two;
+  add_server(one.address, "1");
+  add_server(two.address, "2");
+  backend_.retry.attempts = 2;
+  start();
+  Peer client = connect_and_send(kGet);
+  answer_one(one);
+  ASSERT_TRUE(receives(client, "ok"));
+  client.in.clear();
+  client.send(kGet);
+  answer_one(two);
+  ASSERT_TRUE(receives(client, "ok"));
+  client.in.clear();
+  one.peers[0].in.clear();
+  two.peers[0].in.clear();
+  client.send(kGet);
+  ASSERT_TRUE(receives(one.peers[0], "\r\n\r\n"));
+  one.listening.close();
+  one.peers[0].close();
+  ASSERT_TRUE(receives(two.peers[0], "\r\n\r\n"));
+  two.peers[0].send(kOk);
+  ASSERT_TRUE(receives(client, "ok"));
+  EXPECT_EQ(last_logged().attempts, 2);
+}
+
 class BackOffTest : public RetryTest {
  protected:
   // A request that waits an hour, most probably, before it is tried again.

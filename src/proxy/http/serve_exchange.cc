@@ -60,7 +60,8 @@ bool may_retry(const Exchange& x, Error error) noexcept {
   return false;
 }
 
-// A pooled connection that died of age says nothing about the server.
+// A pooled connection that died of age says nothing about the server, so nothing is waited for. The
+// server may as well have died with it: the next attempt is another one's if there is one.
 bool has_died_idle(const Exchange& x, Error error) noexcept {
   const bool ended =
       error.kind == ErrorKind::server_closed || error.kind == ErrorKind::server_reset;
@@ -92,7 +93,6 @@ Task<Result<void>> make_attempts(Exchange& x) {
     lease.release();
     if (has_died_idle(x, error)) {
       x.attempts.last_server()->close_idle();
-      plan.forget_last();
     } else if (error.kind != ErrorKind::connect_refused) {
       const TimePoint next = worker.now() + plan.next_backoff(worker.random());
       if (!plan.allows_attempt_at(next)) break;
