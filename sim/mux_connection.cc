@@ -65,6 +65,7 @@ Task<Error> MuxConnection::receive_frames() {
 }
 
 void MuxConnection::on_frame(Frame& frame) {
+  heard_at_ = worker_.now();
   const auto found = flows_.find(frame.stream);
   if (found == flows_.end()) {
     // Of anything else the stream was over before it came.

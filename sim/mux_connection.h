@@ -32,6 +32,8 @@ class MuxConnection {
   void start_writing();
   Task<void> stop_writing();
   bool is_broken() const noexcept { return is_broken_; }
+  // When the peer was heard last; zero: never.
+  TimePoint heard_at() const noexcept { return heard_at_; }
 
  private:
   friend class MuxFlow;
@@ -66,6 +68,7 @@ class MuxConnection {
   std::coroutine_handle<> writer_;
   Wake wake_;
   std::uint32_t next_told_ = 0;  // of room
+  TimePoint heard_at_{};
   bool is_ending_ = false;
   bool is_broken_ = false;
 };

@@ -64,8 +64,11 @@ net::ServerSideStream& MuxServerConnection::open_stream() noexcept {
   return *opened;
 }
 
-void MuxServerConnection::close_stream(net::ServerSideStream& closed, backend::Ended) noexcept {
-  const MuxFlow& flow = static_cast<MuxServerStream&>(closed).flow();
+void MuxServerConnection::close_stream(net::ServerSideStream& closed,
+                                       backend::Ended ended) noexcept {
+  auto& stream_closed = static_cast<MuxServerStream&>(closed);
+  const MuxFlow& flow = stream_closed.flow();
+  if (ended == backend::Ended::badly && heard_at() < stream_closed.opened_at()) is_doubted_ = true;
   const std::uint32_t number = flow.number();
   const bool is_complete = flow.has_sent_end() && flow.is_body_read();
   if (!is_complete) send(FrameKind::reset, true, number, {});

@@ -15,7 +15,9 @@ namespace weir::sim {
 class MuxServerStream final : public net::ServerSideStream {
  public:
   MuxServerStream(MuxConnection& connection, std::uint32_t number)
-      : flow_(connection, number, Side::server) {}
+      : flow_(connection, number, Side::server), opened_at_(connection.worker().now()) {}
+
+  TimePoint opened_at() const noexcept { return opened_at_; }
 
   Task<Result<void>> write_head(const http::RequestHead& head, net::BodyFollows follows,
                                 TimePoint deadline) override;
@@ -47,6 +49,7 @@ class MuxServerStream final : public net::ServerSideStream {
 
  private:
   MuxFlow flow_;
+  TimePoint opened_at_;
   http::Method method_ = http::Method::get;
 };
 
@@ -62,7 +65,7 @@ class MuxServerConnection final : public backend::ServerConnection, public MuxCo
   void discard() noexcept;
   bool is_running() const noexcept { return is_running_; }
 
-  bool may_go_on() const noexcept override { return !is_broken(); }
+  bool may_go_on() const noexcept override { return !is_broken() && !is_doubted_; }
 
  private:
   struct Discarded {
@@ -87,6 +90,8 @@ class MuxServerConnection final : public backend::ServerConnection, public MuxCo
   Wake wake_;
   bool is_running_ = false;
   bool is_discarded_ = false;
+  // A stream was given up without a word from the server since it began: its host may be gone.
+  bool is_doubted_ = false;
 };
 
 // HTTP/1 with some servers, the multiplexed protocol with those on its ports.
