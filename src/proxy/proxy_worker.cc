@@ -5,7 +5,6 @@
 #include <map>
 
 #include "proxy/proxy_header.h"
-#include "proxy/proxy_header.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
