@@ -31,6 +31,17 @@ class RetryTest : public test::HttpFixture {
     const TimePoint until = worker_->now() + time;
     ASSERT_TRUE(turn_until([&] { return worker_->now() >= until; }));
   }
+  // A client that each has answered once, over a connection that is pooled now.
+  Peer ask_each(FakeServer& one, FakeServer& two) {
+    Peer client = connect();
+    for (FakeServer* server : {&one, &two}) {
+      client.send(kGet);
+      answer_one(*server);
+      EXPECT_TRUE(receives(client, "ok"));
+      client.in.clear();
+    }
+    return client;
+  }
 };
 
 TEST_F(RetryTest, TheOnlyServerIsAskedAgainWhileAttemptsAreLeft) {
@@ -161,14 +172,7 @@ TEST_F(RetryTest, ASilentServerIsNotAskedAgainForItsConnectionWasPooled) {
   add_server(two.address, "2");
   backend_.retry.per_try_timeout = 200ms;
   start();
-  Peer client = connect_and_send(kGet);
-  answer_one(one);
-  ASSERT_TRUE(receives(client, "ok"));
-  client.in.clear();
-  client.send(kGet);
-  answer_one(two);
-  ASSERT_TRUE(receives(client, "ok"));
-  client.in.clear();
+  Peer client = ask_each(one, two);
   one.peers[0].in.clear();
   client.send(kGet);
   ASSERT_TRUE(receives(one.peers[0], "\r\n\r\n"));
@@ -187,14 +191,7 @@ TEST_F(RetryTest, AfterAPooledConnectionThatEndedAnotherServerIsAsked) {
   add_server(two.address, "2");
   backend_.retry.attempts = 2;
   start();
-  Peer client = connect_and_send(kGet);
-  answer_one(one);
-  ASSERT_TRUE(receives(client, "ok"));
-  client.in.clear();
-  client.send(kGet);
-  answer_one(two);
-  ASSERT_TRUE(receives(client, "ok"));
-  client.in.clear();
+  Peer client = ask_each(one, two);
   one.peers[0].in.clear();
   two.peers[0].in.clear();
   client.send(kGet);
