@@ -73,7 +73,7 @@ void check_elements(std::string_view value) {
 }
 
 void check_members(std::string_view value) {
-  XForwardedReader reader(value);
+  ListReader reader(value);
   const char* before = value.data() + value.size();
   while (const auto member = reader.next()) {
     require(!member->empty() && !member->contains(','));

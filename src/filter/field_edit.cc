@@ -15,9 +15,6 @@ using http::Field;
 using http::FieldId;
 using http::Scope;
 
-// Neither writers nor searches see it.
-constexpr Field kRemoved{.name = {}, .value = {}, .scope = Scope::hop_by_hop};
-
 bool is_written_at_every_hop(FieldId id) noexcept {
   switch (id) {
     case FieldId::connection:
@@ -88,7 +85,7 @@ Result<void> FieldEdit::edit(proxy::Exchange& x, http::ResponseHead* response) c
   bool is_to_write = action_ != FieldAction::remove && !value.empty();
   for (Field& field : fields) {
     if (action_ == FieldAction::add || !is_named(field)) continue;
-    field = is_to_write ? written : kRemoved;
+    field = is_to_write ? written : http::kRemovedField;
     is_to_write = false;
   }
   if (is_to_write && !add_field(x, fields, written)) {

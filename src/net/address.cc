@@ -115,6 +115,12 @@ void Address::set_port(std::uint16_t port) noexcept {
   if (family() == AF_INET6) storage_.v6.sin6_port = htons(port);
 }
 
+sockaddr_storage Address::storage() const noexcept {
+  sockaddr_storage storage{};
+  std::memcpy(&storage, &storage_, length_);
+  return storage;
+}
+
 // Each request has its client's address written at least once, and inet_ntop() formats by printf().
 std::string_view Address::format_ipv4(const void* bytes, std::span<char> out) noexcept {
   std::array<std::uint8_t, 4> octets;

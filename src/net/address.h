@@ -36,6 +36,7 @@ class Address {
   std::uint16_t port() const noexcept;
   void set_port(std::uint16_t port) noexcept;
   SocketAddressView view() const noexcept WEIR_LIFETIMEBOUND { return {&storage_.base, length_}; }
+  sockaddr_storage storage() const noexcept;
 
   // 10.0.0.1:80, [::1]:80, unix:/run/x.sock; what parse() reads.
   std::string to_string() const;

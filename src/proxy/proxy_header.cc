@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <sys/socket.h>
 
 #include "protocol/ip_address.h"
@@ -24,13 +23,6 @@ std::size_t certain_bytes(std::string_view read) noexcept {
   if (!read.starts_with(pp::kV2Signature)) return read.ends_with('\r') ? 1 : 2;
   if (read.size() < pp::kV2AddressesAt) return pp::kV2AddressesAt - read.size();
   return pp::kV2AddressesAt + pp::read_uint16(read.substr(pp::kV2LengthAt)) - read.size();
-}
-
-sockaddr_storage storage_of(const net::Address& address) noexcept {
-  sockaddr_storage storage{};
-  const SocketAddressView view = address.view();
-  std::memcpy(&storage, view.address, view.length);
-  return storage;
 }
 
 // The client's own destination, if it is known.
@@ -94,7 +86,7 @@ Task<Result<void>> read_proxy_header(ClientConnection& connection) {
 
 std::size_t write_proxy_header(const ClientConnection& connection, backend::ProxyProtocol version,
                                std::span<char, kProxyHeaderBytesMax> out) noexcept {
-  const sockaddr_storage source = storage_of(connection.peer);
+  const sockaddr_storage source = connection.peer.storage();
   const sockaddr_storage destination = destination_of(connection);
   if (version == backend::ProxyProtocol::v1) {
     return pp::write_v1(out, source, destination).value_or(0);

@@ -185,3 +185,9 @@ def test_nobody_removes_the_fields_by_naming_them_in_connection(start, echo):
         assert said(head, "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host") == {
             "x-forwarded-for": ["127.0.0.1"], "x-forwarded-proto": ["http"],
             "x-forwarded-host": ["www.example.com"]}
+
+
+def test_templates_do_not_see_what_was_removed_either(start, echo):
+    shown = "${request.header.X-Real-IP}|${request.header.X-Forwarded-For}"
+    weir = start(simple(echo, filters=[{"headers": {"request": [{"set": "X-Seen", "value": shown}]}}]))
+    assert ask(weir, *LIES)["x-seen"] == ["|127.0.0.1"]

@@ -141,7 +141,7 @@ class NodeWalk {
       const Field& field = fields_.begin()[--next_field_];
       if (field.id != id_) continue;
       forwarded_ = ForwardedReader(field.value);
-      list_ = XForwardedReader(field.value);
+      list_ = ListReader(field.value);
       return true;
     }
     return false;
@@ -176,7 +176,7 @@ class NodeWalk {
   FieldId id_;
   std::size_t next_field_;  // those before it are left
   ForwardedReader forwarded_{{}};
-  XForwardedReader list_{{}};
+  ListReader list_{{}};
 };
 
 // Appends to a span. After the first text that does not fit it takes nothing more.
@@ -238,7 +238,7 @@ class ElementWriter {
 
 }  // namespace
 
-std::optional<std::string_view> XForwardedReader::next() noexcept {
+std::optional<std::string_view> ListReader::next() noexcept {
   while (!rest_.empty()) {
     const std::size_t comma = rest_.rfind(',');
     const std::string_view member = trim(rest_.substr(comma == kNone ? 0 : comma + 1));

@@ -17,11 +17,12 @@
 
 namespace weir::http {
 
-// The members of a value of X-Forwarded-For, -Proto, -Host or -Port, which is a list as in RFC 9110
-// 5.6.1: from right to left, without the white space around them; empty ones are left out.
-class XForwardedReader {
+// The members of a value that is a list as in RFC 9110 5.6.1, as those of X-Forwarded-For are and
+// the options of Connection: from right to left, without the white space around them; empty ones
+// are left out.
+class ListReader {
  public:
-  explicit XForwardedReader(std::string_view value) noexcept : rest_(value) {}
+  explicit ListReader(std::string_view value) noexcept : rest_(value) {}
   // nullopt: there is none left.
   std::optional<std::string_view> next() noexcept;
 

@@ -56,7 +56,7 @@ std::vector<std::string> elements(std::string_view value) {
 }
 
 std::vector<std::string> members(std::string_view value) {
-  XForwardedReader reader(value);
+  ListReader reader(value);
   std::vector<std::string> all;
   while (const auto member = reader.next()) all.emplace_back(*member);
   return all;
@@ -64,7 +64,7 @@ std::vector<std::string> members(std::string_view value) {
 
 using Texts = std::vector<std::string>;
 
-TEST(XForwardedReader, GivesMembersFromRightToLeft) {
+TEST(ListReader, GivesMembersFromRightToLeft) {
   EXPECT_EQ(members("a, b,c\t,\t d e "), (Texts{"d e", "c", "b", "a"}));
   EXPECT_EQ(members(",, a ,, ,b,"), (Texts{"b", "a"}));
   EXPECT_EQ(members(""), Texts{});

@@ -66,6 +66,10 @@ struct Field {
   Scope scope = Scope::end_to_end;
 };
 
+// What a field becomes that is taken out of a head: neither writers nor searches see it.
+inline constexpr Field kRemovedField{
+    .name = {}, .value = {}, .id = FieldId::other, .scope = Scope::hop_by_hop};
+
 // Fields in the order received, in storage that belongs to somebody else (an arena). Capacity is
 // the limit on fields; add() says no when it is reached.
 class FieldList {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <initializer_list>
+#include <utility>
 
 #include "protocol/http/forwarded.h"
 #include "protocol/ip_address.h"
@@ -21,13 +21,6 @@ constexpr std::string_view kScheme = "http";
 constexpr std::size_t kRequestIdBytesMax = 128;
 
 enum class Sender : std::uint8_t { anybody, trusted_proxy };
-
-sockaddr_storage storage_of(const net::Address& address) noexcept {
-  sockaddr_storage storage{};
-  const SocketAddressView view = address.view();
-  std::memcpy(&storage, view.address, view.length);
-  return protocol::unmap_ipv4(storage);
-}
 
 // Of parts, in the arena; data() is null if there is no room.
 std::string_view join(Arena& arena, std::initializer_list<std::string_view> parts) noexcept {
@@ -78,7 +71,7 @@ class ClientFields {
  private:
   void remove_all() noexcept {
     for (Field& field : x_.request.fields) {
-      if (is_of_client(field.id)) field.scope = Scope::hop_by_hop;
+      if (is_of_client(field.id)) field = http::kRemovedField;
     }
   }
   void believe() noexcept {
@@ -112,9 +105,9 @@ class ClientFields {
     if (sender_ == Sender::trusted_proxy) {
       for (Field& field : x_.request.fields) {
         if (field.id != id || field.scope == Scope::hop_by_hop) continue;
-        field.scope = Scope::hop_by_hop;
-        if (field.value.empty()) continue;
-        said_ = said_.empty() ? field.value : join(x_.arena, {said_, ", ", field.value});
+        const std::string_view said = std::exchange(field, http::kRemovedField).value;
+        if (said.empty()) continue;
+        said_ = said_.empty() ? said : join(x_.arena, {said_, ", ", said});
         if (said_.data() == nullptr) return false;
       }
       if (!said_.empty()) value = join(x_.arena, {said_, ", ", value});
@@ -133,7 +126,7 @@ class ClientFields {
   }
   bool write_real_ip() noexcept {
     for (Field& field : x_.request.fields) {
-      if (field.id == FieldId::x_real_ip) field.scope = Scope::hop_by_hop;
+      if (field.id == FieldId::x_real_ip) field = http::kRemovedField;
     }
     if (x_.client_address->is_unix()) return true;
     std::array<char, INET6_ADDRSTRLEN> text;
@@ -147,8 +140,9 @@ class ClientFields {
     return x_.arena.copy({text.data(), static_cast<std::size_t>(end - text.data())});
   }
   std::string_view print_hop() noexcept {
-    const http::ForwardedHop hop{
-        .client = storage_of(x_.connection.peer), .host = x_.request.authority, .proto = kScheme};
+    const http::ForwardedHop hop{.client = protocol::unmap_ipv4(x_.connection.peer.storage()),
+                                 .host = x_.request.authority,
+                                 .proto = kScheme};
     const std::size_t room = 256 + 2 * hop.host.size();
     const std::span<char> space = x_.arena.allocate_array<char>(room);
     const auto written = http::write_forwarded_element(space, hop);
@@ -167,14 +161,11 @@ class ClientFields {
 
 // RFC 9110 7.6.3: "1.1 weir1", a comment behind it maybe.
 bool names(std::string_view via, std::string_view pseudonym) noexcept {
-  while (!via.empty()) {
-    const std::size_t comma = std::min(via.find(','), via.size());
-    std::string_view member = via.substr(0, comma);
-    via.remove_prefix(std::min(comma + 1, via.size()));
-    member.remove_prefix(std::min(member.find_first_not_of(" \t"), member.size()));
-    member.remove_prefix(std::min(member.find(' '), member.size()));
-    member.remove_prefix(std::min(member.find_first_not_of(" \t"), member.size()));
-    const std::string_view by = member.substr(0, member.find_first_of(" \t"));
+  http::ListReader members(via);
+  while (const auto member = members.next()) {
+    std::string_view rest = member->substr(std::min(member->find_first_of(" \t"), member->size()));
+    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+    const std::string_view by = rest.substr(0, rest.find_first_of(" \t"));
     if (http::equals_ignoring_case(by, pseudonym)) return true;
   }
   return false;
@@ -234,7 +225,7 @@ bool write_request_id(Exchange& x, Sender sender) noexcept {
     if (is_kept) {
       x.request_id = field.value;
     } else {
-      field.scope = Scope::hop_by_hop;
+      field = http::kRemovedField;
     }
   }
   if (!x.request_id.empty()) return true;

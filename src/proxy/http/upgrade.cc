@@ -1,6 +1,7 @@
 #include "proxy/http/upgrade.h"
 
 #include "net/tunnel.h"
+#include "protocol/http/forwarded.h"
 
 namespace weir::proxy {
 namespace {
@@ -19,13 +20,9 @@ http::Field* find_only(http::FieldList& fields, http::FieldId id) noexcept {
 }
 
 bool has_option(std::string_view list, std::string_view option) noexcept {
-  while (!list.empty()) {
-    const std::size_t comma = std::min(list.find(','), list.size());
-    std::string_view item = list.substr(0, comma);
-    list.remove_prefix(std::min(comma + 1, list.size()));
-    while (item.starts_with(' ') || item.starts_with('\t')) item.remove_prefix(1);
-    while (item.ends_with(' ') || item.ends_with('\t')) item.remove_suffix(1);
-    if (http::equals_ignoring_case(item, option)) return true;
+  http::ListReader members(list);
+  while (const auto member = members.next()) {
+    if (http::equals_ignoring_case(*member, option)) return true;
   }
   return false;
 }
