@@ -1,26 +1,28 @@
-// Any bytes, read as a body in chunks: in any pieces they give the same data and the same end,
-// which are those that a plain reading finds; and written anew the data is read again.
+// Any bytes, read as a body in chunks: in any pieces they give the same data, trailers and end,
+// which are those that a second reading of the RFC finds; and written anew the data is read again.
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "plain_http1.h"
 #include "protocol/http1/chunked.h"
 #include "protocol/http1/write_head.h"
 
 namespace {
 
+namespace plain = weir::plain;
 using weir::http1::ChunkedDecoder;
 using weir::http1::ChunkedResult;
 using weir::http1::ChunkedStatus;
 
 struct Decoded {
   std::string data;
+  std::string trailers;
   ChunkedStatus status = ChunkedStatus::more;
   weir::Error error;
   std::size_t consumed = 0;
@@ -44,6 +46,7 @@ void feed(ChunkedDecoder& decoder, std::string_view piece, Decoded& decoded) {
     }
     require((result.status == ChunkedStatus::data) == !result.data.empty());
     decoded.data += result.data;
+    decoded.trailers += result.trailers;
     decoded.consumed += result.consumed;
     decoded.error = result.error;
     if (result.status != ChunkedStatus::data) decoded.status = result.status;
@@ -59,24 +62,22 @@ Decoded decode(std::string_view bytes, std::size_t piece_bytes) {
     feed(decoder, piece, decoded);
     bytes.remove_prefix(piece.size());
   }
+  if (decoded.status == ChunkedStatus::failed) decoded.trailers.clear();  // as many as came before
   return decoded;
 }
 
-// The data of a complete body that was accepted, found by its line ends.
-std::string read_plainly(std::string_view bytes) {
-  std::string data;
-  for (;;) {
-    const std::uint64_t size = std::strtoull(std::string(bytes.substr(0, 16)).c_str(), nullptr, 16);
-    bytes.remove_prefix(bytes.find("\r\n") + 2);
-    if (size == 0) break;
-    require(size <= bytes.size());
-    data += bytes.substr(0, size);
-    bytes.remove_prefix(size);
-    require(bytes.starts_with("\r\n"));
-    bytes.remove_prefix(2);
-  }
-  require(bytes == "\r\n" || bytes.find("\r\n\r\n") == bytes.size() - 4);
-  return data;
+plain::Verdict verdict_of(ChunkedStatus status) {
+  if (status == ChunkedStatus::end) return plain::Verdict::accepted;
+  return status == ChunkedStatus::failed ? plain::Verdict::refused : plain::Verdict::incomplete;
+}
+
+void compare(std::string_view bytes, const Decoded& decoded) {
+  const plain::Body body = plain::read_chunks(bytes);
+  require(verdict_of(decoded.status) == body.verdict);
+  require(decoded.data == body.data);
+  if (body.verdict != plain::Verdict::accepted) return;
+  require(decoded.consumed == body.bytes);
+  require(decoded.trailers == body.trailers);
 }
 
 std::string write_anew(std::string_view data) {
@@ -100,8 +101,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   for (const std::size_t piece : {std::size_t{1}, std::size_t{2}, std::size_t{7}, size / 2 + 1}) {
     require(decode(body, piece) == whole);
   }
+  compare(body, whole);
   if (whole.status != ChunkedStatus::end) return 0;
-  require(read_plainly(body.substr(0, whole.consumed)) == whole.data);
   const std::string written = write_anew(whole.data);
   const Decoded again = decode(written, 5);
   require(again.status == ChunkedStatus::end);

@@ -42,7 +42,15 @@ class ChunkedDecoder {
   enum class State : std::uint8_t {
     size,
     size_space,
-    extension,
+    extension_start,
+    name,
+    name_space,
+    value_start,
+    token,
+    quoted,
+    escaped,
+    quoted_end,
+    value_space,
     size_lf,
     data,
     data_cr,
@@ -59,6 +67,8 @@ class ChunkedDecoder {
   Rule step(char c) noexcept;
   Rule step_size(char c) noexcept;
   Rule step_extension(char c) noexcept;
+  Rule end_extension_part(char c, State space) noexcept;
+  Rule enter(State next) noexcept;
   Rule step_trailer(char c) noexcept;
   Rule expect(char c, char wanted, State next, Rule otherwise) noexcept;
 

@@ -96,7 +96,7 @@ constexpr std::array kRules = {
     RuleRow{chunk_size_too_large, kRequestBody, kResponseBody, "chunk_size_too_large",
             "A chunk's size has more than 16 digits (RFC 9112 7.1)."},
     RuleRow{chunk_extension_invalid, kRequestBody, kResponseBody, "chunk_extension_invalid",
-            "A chunk's extension has a control character, or its line ends without a carriage "
+            "A chunk's extension is not ;name or ;name=value, or its line ends without a carriage "
             "return (RFC 9112 7.1.1)."},
     RuleRow{chunk_extension_too_long, kRequestBody, kResponseBody, "chunk_extension_too_long",
             "The extensions of one chunk are longer than 1 KiB, or those of a body than 64 KiB "
