@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Installs Debian packages for the scripts beside this folder. To be sourced.
+# Installs Debian packages for the scripts beside this folder, and those of npm for tests. To be sourced.
 #   install_deps SET...      SET is build, test or bench
 # Nothing is asked of apt when all packages are there. No service that a package brings is left
 # running or enabled; services that were on the machine before are not touched.
@@ -12,12 +12,15 @@ deps_build=(
 deps_test=(
   clang-tidy-19 clang-format-19 libclang-rt-19-dev git openssl curl python3 python3-pytest
   python3-pytest-xdist nginx-light libnginx-mod-stream haproxy wrk nghttp2-client apache2-utils
-  mariadb-server mariadb-client postgresql
+  mariadb-server mariadb-client postgresql chromium nodejs npm
 )
 deps_bench=(
   gcc libc6-dev liburing-dev libbpf-dev python3 openssl util-linux nginx-light libnginx-mod-stream
   haproxy wrk nghttp2-client apache2-utils
 )
+
+# What may be there without Debian's package, which another one of the kind rules out.
+declare -A deps_command=([nodejs]=node [npm]=npm)
 
 # The service that a package would start.
 declare -A deps_service=(
@@ -30,12 +33,21 @@ install_deps() {
   for set_name in "$@"; do
     local -n packages="deps_$set_name"
     for package in "${packages[@]}"; do
+      if command -v "${deps_command[$package]:-}" >/dev/null; then continue; fi
       if [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" != installed ]]; then
         missing+=("$package")
       fi
     done
   done
   ((${#missing[@]} == 0)) || install_packages "${missing[@]}"
+  if [[ " $* " == *" test "* ]]; then install_npm_packages tests/e2e/npm; fi
+}
+
+# What FOLDER/package-lock.json names. Nothing is asked of the registry when it is there.
+install_npm_packages() {
+  local folder=$1
+  [[ $folder/node_modules/.package-lock.json -nt $folder/package-lock.json ]] ||
+    npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error
 }
 
 install_packages() {
