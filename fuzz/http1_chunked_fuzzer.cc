@@ -99,7 +99,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const std::string_view body(reinterpret_cast<const char*>(bytes), size);
   const Decoded whole = decode(body, size);
   for (const std::size_t piece : {std::size_t{1}, std::size_t{2}, std::size_t{7}, size / 2 + 1}) {
-    require(decode(body, piece) == whole);
+    if (size / piece < 4096) require(decode(body, piece) == whole);
   }
   compare(body, whole);
   if (whole.status != ChunkedStatus::end) return 0;
