@@ -184,7 +184,12 @@ Task<Result<void>> exchange_messages(Exchange& x, const ServerStream& stream, Re
   x.header_time = x.proxy.worker().now() - started;
   stream.pool().cells().response_head.record(x.header_time);
   stream.pool().cells().responses.count(x.response.status);
-  if (x.response.status == 101) co_return co_await run_upgrade(x, server);
+  if (x.response.status == 101) {
+    // What is left of a body would run into the tunnel.
+    const bool is_sent = follows == net::BodyFollows::no || relay.request().is_over();
+    if (!is_sent) co_return fail(ErrorKind::bad_response, Side::server);
+    co_return co_await run_upgrade(x, server);
+  }
   co_return co_await relay_response(x, relay, server);
 }
 

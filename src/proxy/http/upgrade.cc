@@ -43,9 +43,9 @@ bool let_pass(http::FieldList& fields) noexcept {
 }  // namespace
 
 void offer_upgrade(Exchange& x) noexcept {
-  const bool may_be_asked =
-      x.request.method == http::Method::get && x.request.version == http::Version::http_1_1 &&
-      x.request.body.framing == http::Framing::none && x.client.raw() != nullptr;
+  const bool may_be_asked = x.request.method == http::Method::get &&
+                            x.request.version == http::Version::http_1_1 &&
+                            x.client.raw() != nullptr;
   x.offers_upgrade = may_be_asked && let_pass(x.request.fields);
 }
 
@@ -71,7 +71,7 @@ Task<Result<void>> run_upgrade(Exchange& x, net::ServerSideStream& server) {
   }
   const net::TunnelOutcome outcome = co_await tunnel.run();
   x.bytes_sent = outcome.bytes_from_server;
-  x.bytes_received = outcome.bytes_from_client;
+  x.bytes_received = x.body.received() + outcome.bytes_from_client;
   if (outcome.error.kind != ErrorKind::none) co_return fail(outcome.error);
   co_return Result<void>();
 }

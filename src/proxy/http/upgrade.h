@@ -10,8 +10,8 @@ namespace weir::proxy {
 // one that may be passed on.
 void offer_upgrade(Exchange& x) noexcept;
 
-// x.response is a 101: passes it on, and then bytes both ways until either side ends. The server's
-// stream is to be closed afterwards, with its connection.
+// x.response is a 101, and the request is sent to its end: passes it on, and then bytes both ways
+// until either side ends. The server's stream is to be closed afterwards, with its connection.
 Task<Result<void>> run_upgrade(Exchange& x, net::ServerSideStream& server);
 
 }  // namespace weir::proxy

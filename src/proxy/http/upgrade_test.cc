@@ -90,7 +90,7 @@ TEST_F(UpgradeTest, AServerMayDecline) {
   ASSERT_TRUE(receives(peer, "\r\n\r\n"));
 }
 
-// Behind them requests would reach the server that nobody routes, or a body would be taken for one.
+// Behind them requests would reach the server that nobody routes.
 TEST_F(UpgradeTest, OtherUpgradesAreNotAskedFor) {
   const std::string_view requests[] = {
       "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
@@ -99,8 +99,6 @@ TEST_F(UpgradeTest, OtherUpgradesAreNotAskedFor) {
       "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
       "Upgrade: websocket\r\n\r\n",
-      "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
-      "Content-Length: 1\r\n\r\nx",
       "POST / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
       "Content-Length: 0\r\n\r\n",
   };
@@ -116,6 +114,44 @@ TEST_F(UpgradeTest, OtherUpgradesAreNotAskedFor) {
     ASSERT_TRUE(receives(client, "ok"));
     peer.in.clear();
   }
+}
+
+constexpr std::string_view kAsksWithBody =
+    "GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n";
+
+// RFC 9110 7.8: a 100 that is expected comes before the 101.
+TEST_F(UpgradeTest, ABodyComesBeforeTheTunnel) {
+  FakeServer server;
+  start_with(server);
+  Peer client = connect_and_send(kAsksWithBody);
+  Peer& peer = accept(server);
+  ASSERT_TRUE(receives(peer, "\r\n\r\n"));
+  EXPECT_TRUE(peer.has("\r\nUpgrade: websocket\r\n"));
+  peer.send("HTTP/1.1 100 Continue\r\n\r\n");
+  ASSERT_TRUE(receives(client, "\r\n\r\n"));
+  client.in.clear();
+  client.send("bodyearly");
+  ASSERT_TRUE(receives(peer, "\r\n\r\nbody"));
+  peer.send(kSwitches);
+  ASSERT_TRUE(receives(client, kSwitches));
+  ASSERT_TRUE(receives(peer, "\r\n\r\nbodyearly"));
+  client.close();
+  peer.close();
+  ASSERT_TRUE(has_no_connections());
+  EXPECT_EQ(last_logged().bytes_received, 9u);
+}
+
+TEST_F(UpgradeTest, ASwitchWithinTheBodyIsABadResponse) {
+  FakeServer server;
+  start_with(server);
+  Peer client = connect_and_send(std::string(kAsksWithBody) + "bo");
+  Peer& peer = accept(server);
+  ASSERT_TRUE(receives(peer, "\r\n\r\nbo"));
+  peer.send(kSwitches);
+  ASSERT_TRUE(receives(client, "HTTP/1.1 502 "));
+  EXPECT_TRUE(ends(peer));
+  EXPECT_EQ(last_logged().reason.kind, ErrorKind::bad_response);
 }
 
 TEST_F(UpgradeTest, ASwitchThatNobodyAskedForIsABadResponse) {
