@@ -81,6 +81,8 @@ constexpr std::array kErrorKinds = {
                  "The server's response breaks HTTP's rules."},
     ErrorKindRow{response_head_too_large, 502, 13, kNo, "response_head_too_large",
                  "The server's response head is larger than 32 KiB or has more than 128 fields."},
+    ErrorKindRow{interim_responses_too_many, 502, 13, kNo, "interim_responses_too_many",
+                 "The server sent more than 32 interim responses (1xx) before its response."},
     ErrorKindRow{bad_response_body, 502, 13, kNo, "bad_response_body",
                  "The server's chunked body breaks HTTP's rules."},
     ErrorKindRow{tunnel_idle_timeout, 0, 4, kNo, "tunnel_idle_timeout",

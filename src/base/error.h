@@ -45,6 +45,7 @@ enum class ErrorKind : std::uint16_t {
   server_reset,
   bad_response,
   response_head_too_large,
+  interim_responses_too_many,
   bad_response_body,
   tunnel_idle_timeout,
   server_drained,

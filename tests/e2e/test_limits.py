@@ -132,10 +132,11 @@ def test_more_than_32_interim_responses_are_a_502(start, script):
     weir = start(simple(script(answer)))
     with Client(weir.address()) as client:
         client.request()
-        statuses = [client.read_response().status for _ in range(34)]
-        assert statuses == [102] * 33 + [502]
-    weir.wait_for_metric(1, "weir_errors_total", side="server", reason="bad_response")
-    assert weir.access_log()[0]["reason"] == "bad_response"
+        statuses = [client.read_response().status for _ in range(33)]
+        assert statuses == [102] * 32 + [502]
+    weir.wait_for_metric(1, "weir_errors_total", side="server",
+                         reason="interim_responses_too_many")
+    assert weir.access_log()[0]["reason"] == "interim_responses_too_many"
 
 
 def test_as_many_interim_responses_as_32_pass(start, serve):

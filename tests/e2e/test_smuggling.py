@@ -93,6 +93,8 @@ BAD_BODIES = {
     "size too large": b"fffffffffffffffff\r\nabc\r\n0\r\n\r\n",
     "bare LF after size": b"3\nabc\r\n0\r\n\r\n",
     "bare LF in extension": b"3;a\nabc\r\n0\r\n\r\n",
+    "extension without name": b"3;\r\nabc\r\n0\r\n\r\n",
+    "extension without end": b"3;a=\"\r\nabc\r\n0\r\n\r\n",
     "data longer than its size": b"3\r\nabcd\r\n0\r\n\r\n",
     "bare LF after data": b"3\r\nabc\n0\r\n\r\n",
     "bad trailer": b"3\r\nabc\r\n0\r\nX-A : 1\r\n\r\n",

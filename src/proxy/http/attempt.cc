@@ -91,7 +91,7 @@ TimePoint response_due(const Exchange& x, Relay& relay, HeadTime time) noexcept 
 Task<Result<void>> read_final_head(Exchange& x, net::ServerSideStream& server, Relay& relay,
                                    HeadTime time) {
   constexpr int kInterimMax = 32;
-  for (int interim = 0; interim <= kInterimMax;) {
+  for (int interim = 0;;) {
     const TimePoint due = response_due(x, relay, time);
     const auto read = co_await server.read_head(x.response, x.arena, due);
     if (server.has_response_begun()) x.progress = Progress::response_begun;
@@ -102,13 +102,14 @@ Task<Result<void>> read_final_head(Exchange& x, net::ServerSideStream& server, R
       co_return read;
     }
     if (x.response.status >= 200 || x.response.status == 101) co_return Result<void>();
-    ++interim;
+    if (++interim > kInterimMax) {
+      co_return fail(ErrorKind::interim_responses_too_many, Side::server);
+    }
     if (x.request.version == http::Version::http_1_0) continue;
     WEIR_CO_TRY(
         co_await x.client.write_head(x.response, net::BodyFollows::no,
                                      x.proxy.worker().now() + x.listener.timeouts.client_body));
   }
-  co_return fail(ErrorKind::bad_response, Side::server);
 }
 
 // What an intermediary owes the client: a date (RFC 9110 6.6.1), and with a 426 the protocols that

@@ -507,7 +507,7 @@ TEST_F(ServeExchangeTest, AServerThatNeverComesToThePointIsA502) {
   std::string hints;
   for (int i = 0; i < 100; ++i) hints += "HTTP/1.1 103 Early Hints\r\n\r\n";
   peer.send(hints);
-  ASSERT_TRUE(receives(client, "reason: bad_response\n"));
+  ASSERT_TRUE(receives(client, "reason: interim_responses_too_many\n"));
 }
 
 }  // namespace
