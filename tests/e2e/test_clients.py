@@ -30,6 +30,32 @@ def test_a_server_that_sends_byte_by_byte_is_relayed(start, serve):
             assert client.get().body == b"hello"
 
 
+def test_a_client_that_reads_byte_by_byte_gets_all_of_it(start, serve):
+    body = bytes(range(256)) * 800
+    weir = start(simple(serve("s", lambda connection, request: connection.answer(body))))
+    with Client(weir.address(), receive_buffer=2048) as client:
+        client.request(fields=[("Connection", "close")])
+        got = bytearray()
+        while byte := client.socket.recv(1):
+            got += byte
+    assert got.partition(b"\r\n\r\n")[2] == body
+
+
+@pytest.mark.parametrize("sent", ["G", "GET / HTTP/1.1\r", "GET / HTTP/1.1\r\nHost: x\r\nX-A"])
+@pytest.mark.parametrize("ending", ["end_writing", "reset"])
+def test_a_client_that_goes_within_its_head_leaves_nothing(start, server, sent, ending):
+    weir = start(simple(server))
+    with Client(weir.address()) as client:
+        client.send(sent)
+        getattr(client, ending)()
+        if ending == "end_writing":
+            client.read_to_end()  # it may be told; what counts is the end
+    weir.wait_for_metric(1, "weir_listener_connections_total")
+    weir.wait_for_metric(0, "weir_listener_connections_open")
+    assert weir.access_log()[0]["reason"] in ("client_closed", "client_reset")
+    assert server.connections == []
+
+
 def test_clients_that_never_read_cost_little_and_delay_nobody(start, serve):
     def answer(connection, request):
         if request.target != "/big":
