@@ -19,7 +19,8 @@ Draft::Draft(Random& random, std::uint32_t workers, Members members)
       varies_attempts_(chance(200)),
       attempts_(chance(500) ? 3 : 1 + random.below(5)),
       has_extra_(chance(500)),
-      has_filters_(chance(500)) {
+      has_filters_(chance(500)),
+      stores_bodies_(has_filters_ && chance(500)) {
   backends_.push_back(draw_backend("web"));
   backends_.push_back(draw_backend("db"));
 }
@@ -95,6 +96,7 @@ void Draft::change_something() {
     case 8:
       has_extra_ = !has_extra_;
       has_filters_ = chance(500);
+      stores_bodies_ = has_filters_ && chance(500);
       return;
     default:
       return change_http_backend();
@@ -181,13 +183,18 @@ void Draft::change_http_backend() {
 std::string Draft::print() const {
   std::string text = fmt::format("workers: {}\nlisteners:\n", workers_);
   // Heads are edited and bodies of unknown length are read through a filter; none is refused.
-  const std::string_view filters =
+  const std::string_view stores =
+      stores_bodies_ ? "      - buffer_request: { memory: 4KiB, disk: 10MiB, folder: /tmp }\n"
+                       "      - buffer_response: { memory: 4KiB, disk: 16KiB, folder: /tmp }\n"
+                     : "";
+  const std::string filters =
       has_filters_
           ? "    filters:\n"
             "      - body_limit: { bytes: 10MiB }\n"
             "      - headers: { request: [ { set: X-Edge, value: '${client.address}' } ],\n"
             "          response: [ { set: X-Was, value: '${response.status}' } ] }\n"
-            "      - security_headers: {}\n"
+            "      - security_headers: {}\n" +
+                std::string(stores)
           : "";
   const auto add_http = [&](std::string_view name, std::uint16_t port) {
     text += fmt::format(

@@ -85,6 +85,7 @@ class Draft {
   std::uint32_t keep_alive_s_ = 10;
   bool has_extra_;
   bool has_filters_;
+  bool stores_bodies_;
   std::string http_backend_ = "web";
   std::vector<BackendDraft> backends_;
   std::uint32_t next_server_ = 0;

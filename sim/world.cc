@@ -30,7 +30,8 @@ World::World(std::uint64_t seed, Trace& trace)
       draft_(network_.random(), worker_count_, members_),
       configuration_(draft_.print()),
       registry_(worker_count_),
-      shared_(registry_),
+      file_jobs_(network_.random()),
+      shared_(registry_, file_jobs_),
       has_loss_(chance(300)),
       checks_(ledger_, weir_, shared_, workers_),
       changes_(ledger_, {web_, db_}, weir_, draft_) {
@@ -54,7 +55,7 @@ std::array<std::uint16_t, 5> World::draw_streams() {
   return streams_max;
 }
 
-// One world in four lacks something.
+// One world in three lacks something.
 void World::draw_limits() {
   Random& random = network_.random();
   switch (random.below(12)) {
@@ -69,6 +70,10 @@ void World::draw_limits() {
     case 2:
       limits_.connections_max = 1 + random.below(10);
       ledger_.begin_scarcity();  // of room in the queues: clients give up connecting in the end
+      break;
+    case 3:
+      file_jobs_.set_refused(1 + random.below(200));
+      ledger_.begin_scarcity();
       break;
     default:
       break;

@@ -15,6 +15,7 @@
 #include "sim/http_server.h"
 #include "sim/mux_client.h"
 #include "sim/mux_server.h"
+#include "sim/sim_jobs.h"
 #include "sim/sim_worker.h"
 #include "sim/tunnels.h"
 
@@ -80,6 +81,7 @@ class World {
   std::string configuration_;
   WorkerLimits limits_;
   stats::Registry registry_;
+  SimJobs file_jobs_;
   proxy::ProxyShared shared_;
   std::vector<std::unique_ptr<SimServer>> web_servers_;
   std::vector<std::unique_ptr<TcpServer>> db_servers_;

@@ -17,7 +17,7 @@ HttpAnswer text(std::uint16_t status, std::string_view line) {
 }
 
 // Takes as long as there are objects.
-class MetricsJob final : public Job {
+class MetricsJob final : public AwaitedJob {
  public:
   explicit MetricsJob(const ProcessView& process) noexcept : process_(process) {}
 
@@ -33,7 +33,7 @@ class MetricsJob final : public Job {
   std::string page_;
 };
 
-class CallJob final : public Job {
+class CallJob final : public AwaitedJob {
  public:
   CallJob(Operations& operations, const HttpRequest& request) noexcept
       : operations_(operations), request_(request) {}

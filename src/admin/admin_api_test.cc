@@ -48,7 +48,7 @@ class AdminApiTest : public HttpServiceFixture {
 
   FakeProcess process_;
   test::FakeOperations operations_;
-  Jobs jobs_;
+  Jobs jobs_{"jobs"};
   AdminApi api_{*worker_, jobs_, process_, operations_};
   HttpService service_{*worker_, api_};
 };

@@ -55,7 +55,7 @@ class ControlThread final : private admin::ProcessView {
   const stats::Registry& registry_;
   WallTime started_;
   std::atomic<State> state_ = State::starting;
-  Jobs jobs_;
+  Jobs jobs_{"weir-jobs"};
   admin::AdminApi api_;
   admin::HttpService service_;
   Scope scope_;

@@ -120,7 +120,7 @@ class LiveConfigurationTest : public testing::Test {
     Settings settings = load_settings(document, problems);
     ASSERT_FALSE(problems.has_errors()) << config::print(problems, document);
     registry_ = std::make_unique<stats::Registry>(workers);
-    shared_ = std::make_unique<proxy::ProxyShared>(*registry_);
+    shared_ = std::make_unique<proxy::ProxyShared>(*registry_, file_jobs_);
     log_ = std::make_unique<AccessLogWriter>();
     live_ = std::make_unique<LiveConfiguration>(std::move(settings), file_, *registry_, *log_);
     const auto prepared = live_->prepare();
@@ -168,6 +168,7 @@ class LiveConfigurationTest : public testing::Test {
   Greeter b_{"b"};
   std::string file_;
   std::unique_ptr<stats::Registry> registry_;
+  Jobs file_jobs_{"files"};
   std::unique_ptr<proxy::ProxyShared> shared_;
   std::unique_ptr<AccessLogWriter> log_;
   std::unique_ptr<LiveConfiguration> live_;

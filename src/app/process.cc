@@ -90,7 +90,7 @@ class Process {
         settings_(settings),
         workers_(settings.workers.count != 0 ? settings.workers.count : count_usable_cpus()),
         registry_(workers_),
-        shared_(registry_),
+        shared_(registry_, file_jobs_),
         configuration_(settings, options.file, registry_, access_log_) {}
 
   // Everything that can fail. Nothing serves yet.
@@ -113,6 +113,7 @@ class Process {
   const Settings& settings_;
   std::uint32_t workers_;
   stats::Registry registry_;
+  Jobs file_jobs_{"weir-files"};
   proxy::ProxyShared shared_;
   AccessLogWriter access_log_;
   LiveConfiguration configuration_;

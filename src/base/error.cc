@@ -93,6 +93,9 @@ constexpr std::array kErrorKinds = {
                  "No file descriptor was left for a connection to the server."},
     ErrorKindRow{buffers_exhausted, 503, 8, kNo, "buffers_exhausted",
                  "The worker's buffers are all in use."},
+    ErrorKindRow{body_storage, 503, 8, kNo, "body_storage",
+                 "The body could not be stored: the disk failed or does not keep up, or disk_total "
+                 "is used up."},
     ErrorKindRow{connections_exhausted, 503, 8, kNo, "connections_exhausted",
                  "The worker has as many connections as worker_connections allows."},
     ErrorKindRow{shutting_down, 0, 14, kNo, "shutting_down",

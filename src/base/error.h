@@ -52,6 +52,7 @@ enum class ErrorKind : std::uint16_t {
   // What Weir ran out of or decided.
   descriptors_exhausted,
   buffers_exhausted,
+  body_storage,
   connections_exhausted,
   shutting_down,
   canceled,

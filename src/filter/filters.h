@@ -6,6 +6,8 @@
 
 #include "config/description.h"
 #include "filter/body_limit.h"
+#include "filter/buffer_request.h"
+#include "filter/buffer_response.h"
 #include "filter/headers.h"
 #include "filter/redirect.h"
 #include "filter/respond.h"
@@ -18,6 +20,8 @@ struct FilterSettings {
   config::Position position;
   std::optional<RespondSettings> respond;
   std::optional<BodyLimitSettings> body_limit;
+  std::optional<BufferRequestSettings> buffer_request;
+  std::optional<BufferResponseSettings> buffer_response;
   std::optional<RedirectSettings> redirect;
   std::optional<HeadersSettings> headers;
   std::optional<SecurityHeadersSettings> security_headers;
@@ -29,6 +33,12 @@ void for_each_filter(Settings& s, Visit&& visit) {
   visit.template operator()<Respond>("respond", s.respond, "Replies itself; no server is asked.");
   visit.template operator()<BodyLimit>("body_limit", s.body_limit,
                                        "Refuses requests whose body is larger.");
+  visit.template operator()<BufferRequest>(
+      "buffer_request", s.buffer_request,
+      "Takes the whole body of a request before a server is asked.");
+  visit.template operator()<BufferResponse>(
+      "buffer_response", s.buffer_response,
+      "Takes responses from servers as fast as they come; slow clients do not hold a server.");
   visit.template operator()<Redirect>("redirect", s.redirect, "Sends the client elsewhere.");
   visit.template operator()<Headers>("headers", s.headers, "Changes header fields and cookies.");
   visit.template operator()<SecurityHeaders>("security_headers", s.security_headers,

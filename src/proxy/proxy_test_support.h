@@ -171,7 +171,8 @@ class ProxyFixture : public testing::Test {
   LogRing log_{1 << 20};
   std::shared_ptr<const FilterChain> filters_;
   std::shared_ptr<const AccessLogFile> log_file_ = std::make_shared<const AccessLogFile>(0u);
-  ProxyShared shared_{registry_};
+  Jobs file_jobs_{"files"};
+  ProxyShared shared_{registry_, file_jobs_};
   ListenerSettings listener_;
   backend::BackendSettings backend_;
   std::uint32_t maxconn_ = 0;  // of the process

@@ -13,6 +13,7 @@
 #include "base/slab.h"
 #include "net/cancel_slot.h"
 #include "protocol/http/date.h"
+#include "proxy/body_file.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker_loads.h"
 #include "runtime/scope.h"
@@ -72,9 +73,13 @@ struct WorkerSocket {
 
 // What all workers of the process share. Outlives them.
 struct ProxyShared {
-  explicit ProxyShared(stats::Registry& of_process)
-      : registry(of_process), loads(of_process.workers()), proxies(of_process.workers()) {}
+  ProxyShared(stats::Registry& of_process, JobQueue& of_files)
+      : registry(of_process),
+        file_jobs(of_files),
+        loads(of_process.workers()),
+        proxies(of_process.workers()) {}
   stats::Registry& registry;
+  JobQueue& file_jobs;  // reads and writes of bodies
   WorkerLoads loads;
   std::vector<ProxyWorker*> proxies;  // by worker; set before any of them accepts
 };
@@ -89,6 +94,7 @@ class ProxyWorker {
 
   Worker& worker() noexcept { return worker_; }
   stats::WorkerCells& cells() noexcept { return cells_; }
+  BodyFiles& body_files() noexcept { return body_files_; }
   const Snapshot& snapshot() const noexcept { return *snapshot_; }
   const LocalRef<backend::WorkerBackend>& backend(BackendIndex index) const noexcept {
     return backends_[static_cast<std::size_t>(index)];
@@ -150,6 +156,7 @@ class ProxyWorker {
   Worker& worker_;
   ProxyShared& shared_;
   stats::WorkerCells& cells_;
+  BodyFiles body_files_;
   LogRing& access_log_;
   Protocols protocols_;
   std::uint32_t connections_max_;

@@ -4,9 +4,9 @@
 
 namespace weir {
 
-Jobs::Jobs() : thread_([this] { serve(); }) {}
+Jobs::Jobs(const char* thread_name) : thread_name_(thread_name), thread_([this] { serve(); }) {}
 
-Error Jobs::enqueue(Job& job) noexcept {
+Error Jobs::enqueue(Worker& /*worker*/, Job& job) noexcept {
   const std::lock_guard lock(mutex_);
   if (stopping_) return make_error(ErrorKind::shutting_down, Side::weir);
   if (queued_ == kQueueMax) return make_error(ErrorKind::queue_full, Side::weir);
@@ -26,12 +26,8 @@ Job* Jobs::next_job() noexcept {
 }
 
 void Jobs::serve() noexcept {
-  ::pthread_setname_np(::pthread_self(), "weir-jobs");
-  while (Job* job = next_job()) {
-    Worker& worker = *job->worker_;
-    job->run();
-    worker.post(*job);  // and it may be gone
-  }
+  ::pthread_setname_np(::pthread_self(), thread_name_);
+  while (Job* job = next_job()) run_and_post(*job);
 }
 
 void Jobs::stop() {

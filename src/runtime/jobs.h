@@ -1,6 +1,7 @@
 #pragma once
 // Jobs: one thread for work that would keep a worker or the control thread from its loop: rendering
-// metrics, compiling configurations, files. A task hands its work over and awaits it.
+// metrics, compiling configurations, files. A worker hands its work over, and has it back when it
+// is done.
 
 #include <condition_variable>
 #include <coroutine>
@@ -14,7 +15,7 @@
 
 namespace weir {
 
-// Belongs to whoever awaits it, and to the jobs thread meanwhile.
+// Belongs to whoever hands it over, and to the queue from then until done().
 class Job : private Link, private Message {
  public:
   // The jobs thread.
@@ -24,34 +25,47 @@ class Job : private Link, private Message {
   ~Job() = default;
 
  private:
+  friend class JobQueue;
   friend class Jobs;
   friend class IntrusiveList<Job>;
-  void deliver() noexcept final { waiter_.resume(); }
+  // Back on its worker; may destroy the job.
+  virtual void done() noexcept = 0;
+  void deliver() noexcept final { done(); }
   Worker* worker_ = nullptr;
+};
+
+// A job that a task awaits, by JobQueue::run().
+class AwaitedJob : public Job {
+ protected:
+  ~AwaitedJob() = default;
+
+ private:
+  friend class JobQueue;
+  void done() noexcept final { waiter_.resume(); }
   std::coroutine_handle<> waiter_;
 };
 
-class Jobs {
+// Runs jobs, first in first out, and posts each back to its worker.
+class JobQueue {
  public:
-  // Jobs that may wait for their turn.
-  static constexpr std::size_t kQueueMax = 1'024;
+  // On the worker's thread. An error: the job is not run, and not done().
+  Error submit(Worker& worker, Job& job) noexcept {
+    job.worker_ = &worker;
+    return enqueue(worker, job);
+  }
 
-  // Starts the thread.
-  Jobs();
-  Jobs(const Jobs&) = delete;
-  ~Jobs() { stop(); }
-
-  // Awaits job.run(); the task goes on on its worker, whose thread makes the call. Errors, without
-  // the job being run: queue_full, and shutting_down after stop().
-  auto run(Worker& worker, Job& job) noexcept {
+  // Awaits job.run(); the task goes on on its worker, whose thread makes the call. Errors are those
+  // of submit().
+  auto run(Worker& worker, AwaitedJob& job) noexcept {
     struct Awaiter {
-      Jobs& jobs;
-      Job& job;
+      JobQueue& queue;
+      Worker& worker;
+      AwaitedJob& job;
       Error error;
       bool await_ready() const noexcept { return false; }
       bool await_suspend(std::coroutine_handle<> task) noexcept {
         job.waiter_ = task;
-        error = jobs.enqueue(job);
+        error = queue.submit(worker, job);
         return error.kind == ErrorKind::none;
       }
       Result<void> await_resume() const noexcept {
@@ -59,19 +73,43 @@ class Jobs {
         return {};
       }
     };
-    job.worker_ = &worker;
-    return Awaiter{*this, job, {}};
+    return Awaiter{*this, worker, job, {}};
   }
+
+ protected:
+  ~JobQueue() = default;
+  // For implementations: runs the job, and has done() called on its worker.
+  static void run_and_post(Job& job) noexcept {
+    Worker& worker = *job.worker_;
+    job.run();
+    worker.post(job);  // and it may be gone
+  }
+
+ private:
+  virtual Error enqueue(Worker& worker, Job& job) noexcept = 0;
+};
+
+class Jobs final : public JobQueue {
+ public:
+  // Jobs that may wait for their turn; one more is refused with queue_full, and all are with
+  // shutting_down after stop().
+  static constexpr std::size_t kQueueMax = 1'024;
+
+  // Starts the thread. thread_name: a literal of at most 15 bytes.
+  explicit Jobs(const char* thread_name);
+  Jobs(const Jobs&) = delete;
+  ~Jobs() { stop(); }
 
   // Takes no more, finishes what is queued and ends the thread. Workers with a task that waits must
   // outlive the call, and turn once more to resume it. One thread.
   void stop();
 
  private:
-  Error enqueue(Job& job) noexcept;
+  Error enqueue(Worker& worker, Job& job) noexcept override;
   void serve() noexcept;
   Job* next_job() noexcept;
 
+  const char* const thread_name_;
   std::mutex mutex_;  // guards what follows, up to thread_
   std::condition_variable changed_;
   IntrusiveList<Job> queue_;

@@ -22,7 +22,7 @@ struct Gate {
   std::latch open{1};
 };
 
-struct Record final : Job {
+struct Record final : AwaitedJob {
   void run() noexcept override {
     ran_on = std::this_thread::get_id();
     if (gate == nullptr) return;
@@ -33,11 +33,11 @@ struct Record final : Job {
   Gate* gate = nullptr;
 };
 
-Task<> await_job(Jobs& jobs, Worker& worker, Job& job, std::optional<Result<void>>& result) {
+Task<> await_job(Jobs& jobs, Worker& worker, AwaitedJob& job, std::optional<Result<void>>& result) {
   result = co_await jobs.run(worker, job);
 }
 
-void spawn(Scope& scope, Jobs& jobs, Worker& worker, Job& job,
+void spawn(Scope& scope, Jobs& jobs, Worker& worker, AwaitedJob& job,
            std::optional<Result<void>>& result) {
   scope.spawn(&await_job, std::ref(jobs), std::ref(worker), std::ref(job), std::ref(result));
 }
@@ -56,7 +56,7 @@ Task<> note_threads(Jobs& jobs, Worker& worker, Threads& threads) {
 
 TEST(Jobs, RunElsewhereAndTheTaskGoesOnOnItsWorker) {
   const auto worker = make_worker(0);
-  Jobs jobs;
+  Jobs jobs("jobs");
   Scope scope;
   Threads threads;
   scope.spawn(&note_threads, std::ref(jobs), std::ref(*worker), std::ref(threads));
@@ -66,7 +66,7 @@ TEST(Jobs, RunElsewhereAndTheTaskGoesOnOnItsWorker) {
   EXPECT_EQ(threads.resumed_on, std::this_thread::get_id());
 }
 
-struct Append final : Job {
+struct Append final : AwaitedJob {
   Append(std::vector<int>& to, int what) : numbers(to), number(what) {}
   void run() noexcept override { numbers.push_back(number); }
   std::vector<int>& numbers;
@@ -80,7 +80,7 @@ Task<> append(Jobs& jobs, Worker& worker, std::vector<int>& numbers, int number)
 
 TEST(Jobs, RunInTheOrderTheyCame) {
   const auto worker = make_worker(0);
-  Jobs jobs;
+  Jobs jobs("jobs");
   Scope scope;
   std::vector<int> order;
   for (int number = 0; number < 100; ++number) {
@@ -94,7 +94,7 @@ TEST(Jobs, RunInTheOrderTheyCame) {
 TEST(Jobs, AFullQueueIsAnError) {
   const auto worker = make_worker(0);
   Gate gate;
-  Jobs jobs;
+  Jobs jobs("jobs");
   Scope scope;
   Record running;
   running.gate = &gate;
@@ -121,7 +121,7 @@ TEST(Jobs, AFullQueueIsAnError) {
 TEST(Jobs, StopFinishesWhatIsQueuedAndRefusesTheRest) {
   const auto worker = make_worker(0);
   Gate gate;
-  Jobs jobs;
+  Jobs jobs("jobs");
   Scope scope;
   std::array<Record, 10> records;
   std::array<std::optional<Result<void>>, 10> results;
@@ -154,7 +154,7 @@ Task<> run_many(Jobs& jobs, Worker& worker, int& resumed) {
 TEST(Jobs, SeveralWorkersShareThem) {
   const auto here = make_worker(0);
   const auto there = make_worker(1);
-  Jobs jobs;
+  Jobs jobs("jobs");
   const auto use = [&](Worker& worker) {
     Scope scope;
     int resumed = 0;

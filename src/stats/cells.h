@@ -51,6 +51,11 @@ struct alignas(kCacheLineBytes) WorkerCells {
   Cell log_lines_cut;
   Cell connections_open;
   Cell connections_passed;
+  Cell body_files;
+  Cell body_file_bytes_written;
+  Cell body_file_bytes_reserved;
+  Cell body_file_bytes_freed;  // of those; the difference is what body files take
+  Cell body_file_failures;
   SideErrorCells errors;
 };
 

@@ -56,9 +56,13 @@ class BodySource {
   virtual void cancel_body_readable() noexcept = 0;
   // The fields behind the body, once it has been read to its end; until the exchange is over.
   virtual const http::FieldList& trailers() const noexcept = 0;
+  // Whether the body is kept, so that the next read may give it from its first byte once more.
+  virtual bool is_rewindable() const noexcept { return false; }
+  virtual void rewind() noexcept {}
 };
 
-class HttpStream : public BodySource {
+// Where a body goes: a stream, or a place to store it.
+class BodySink {
  public:
   // Takes as much as it can now. `last` with the final bytes ends the message. What a head before
   // it left unsent goes first; with no data and `more` it only flushes.
@@ -67,6 +71,13 @@ class HttpStream : public BodySource {
   // has no place for them. They must live until the message is written.
   virtual void set_trailers(const http::FieldList& fields) noexcept = 0;
   virtual Started start_body_writable(TimePoint deadline, Waiter& waiter) noexcept = 0;
+
+ protected:
+  ~BodySink() = default;
+};
+
+class HttpStream : public BodySource, public BodySink {
+ public:
   auto body_writable(TimePoint deadline) noexcept {
     return Wait([this, deadline](Waiter& waiter) noexcept {
       return start_body_writable(deadline, waiter);

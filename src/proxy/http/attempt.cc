@@ -43,16 +43,10 @@ BodyLimits response_limits(const Exchange& x) noexcept {
           .write = x.listener.timeouts.client_body};
 }
 
-bool has_body(const http::RequestHead& request) noexcept {
-  const http::BodyLength& body = request.body;
-  return body.framing == http::Framing::chunked ||
-         (body.framing == http::Framing::length && body.bytes != 0);
-}
-
 // A body that is known to be too large to be kept is sent once only.
 backend::Replay replay_of(const Exchange& x) noexcept {
-  const bool too_large = x.request.body.framing == http::Framing::length &&
-                         x.request.body.bytes > ReplayBody::kBytesMax;
+  const bool too_large =
+      x.request.body.framing == http::Framing::length && !x.body.can_keep(x.request.body.bytes);
   return is_replayable(x) && !too_large ? backend::Replay::possible : backend::Replay::impossible;
 }
 
@@ -155,11 +149,21 @@ Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStre
   if (follows == net::BodyFollows::no) co_return Result<void>();
   // A long body keeps no generation of the backend's configuration.
   x.backend.reset();
-  co_await relay.pump_response(*body);
-  x.bytes_sent = relay.response().bytes();
+  if (const BodyStore* const store = x.filters != nullptr ? x.filters->response_store() : nullptr) {
+    x.stored_response = StoredResponse::make(x, *store);
+    if (x.stored_response == nullptr) co_return fail(ErrorKind::buffers_exhausted, Side::weir);
+    auto stored = relay.pump_response(*body, x.stored_response->body());
+    x.stored_response->start();
+    co_await stored;
+  } else {
+    co_await relay.pump_response(*body, x.client);
+    x.bytes_sent = relay.response().bytes();
+  }
   if (relay.response().failed() == BodyPump::Failed::none) co_return Result<void>();
-  co_return fail(exact_error(relay.response(), ErrorKind::response_body_timeout,
-                             ErrorKind::client_write_timeout));
+  const Error error = exact_error(relay.response(), ErrorKind::response_body_timeout,
+                                  ErrorKind::client_write_timeout);
+  if (x.stored_response != nullptr) x.stored_response->body().stop(error);
+  co_return fail(error);
 }
 
 Task<Result<void>> exchange_messages(Exchange& x, const ServerStream& stream, Relay& relay,
@@ -238,7 +242,7 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimeP
   x.reused = stream.is_reused() ? stats::Reused::yes : stats::Reused::no;
   x.connect_time = worker.now() - started;
   const StreamUse use_of_stream(x.connection.server_side, stream.http());
-  Relay relay(worker, x.client, x.body, stream.http(), request_limits(x), response_limits(x));
+  Relay relay(worker, x.body, stream.http(), request_limits(x), response_limits(x));
   auto result = co_await exchange_messages(x, stream, relay, due);
   if (!result) result = fail(cause_of(x, relay, result.error()));
   co_await relay.stop_request();
@@ -247,7 +251,9 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimeP
   if (!is_tunnel) x.bytes_received = x.body.received();
   lease.cells().bytes_sent.add(is_tunnel ? x.bytes_received : relay.request().bytes());
   lease.cells().bytes_received.add(is_tunnel ? x.bytes_sent : relay.response_bytes());
-  if (result) stream.mark_ended_well();
+  // What a cancelled stream had received may have been all that was awaited; it has ended all the
+  // same.
+  if (result && !x.connection.server_side.is_canceled()) stream.mark_ended_well();
   x.may_have_died_at_rest = stream.may_have_died_at_rest();
   co_return result;
 }

@@ -8,6 +8,7 @@
 #include "proxy/filter_use.h"
 #include "proxy/http/filter.h"
 #include "proxy/http/replay_body.h"
+#include "proxy/http/stored_response.h"
 #include "proxy/value.h"
 #include "proxy/worker_listener.h"
 
@@ -16,17 +17,25 @@ namespace weir::proxy {
 // How far the last attempt came; what may be done after a failure depends on it.
 enum class Progress : std::uint8_t { connecting, sent, response_begun, answered };
 
+// Of those that an exchange makes, one and the one before.
+struct MadeBody {
+  net::BodySource* body = nullptr;
+  MadeBody* before = nullptr;
+};
+
 struct Exchange {
   Exchange(ClientConnection& client_connection, net::ClientSideStream& client_stream) noexcept;
   Exchange(const Exchange&) = delete;
   ~Exchange();
 
-  // A filter's view of a body, which lives as long as the exchange; nullptr: there is no room.
+  // A view or a store of a body, which lives as long as the exchange; nullptr: there is no room.
   template <class Body, class... Arguments>
   Body* make_body(Arguments&&... arguments) noexcept {
-    Body* const made = arena.construct<Body>(std::forward<Arguments>(arguments)...);
-    if (made != nullptr) made->made_before_ = std::exchange(body_filters, made);
-    return made;
+    auto* const made = arena.make<MadeBody>();
+    if (made == nullptr) return nullptr;
+    auto* const view = arena.construct<Body>(std::forward<Arguments>(arguments)...);
+    if (view != nullptr) *made = {.body = view, .before = std::exchange(made_bodies, made)};
+    return view;
   }
 
   ClientConnection& connection;
@@ -43,7 +52,7 @@ struct Exchange {
   // The listener's until it is routed, then the route's; nullptr: there are none.
   const FilterChain* filters;
   LocalRef<FilterUse> filter_use;
-  BodyFilter* body_filters = nullptr;  // the newest
+  MadeBody* made_bodies = nullptr;  // the newest
   TimePoint began;
   AttemptLog attempts;
   Progress progress = Progress::connecting;
@@ -51,8 +60,9 @@ struct Exchange {
   // close: no further request is wanted on the connection.
   http::Persistence persistence = http::Persistence::keep_alive;
   ReplayBody body;
-  std::string_view own_body;  // of an answer that Weir makes itself
-  Error error;                // why it failed; kind none: it did not
+  StoredResponse* stored_response = nullptr;  // nullptr: it goes straight to the client
+  std::string_view own_body;                  // of an answer that Weir makes itself
+  Error error;                                // why it failed; kind none: it did not
   std::string_view sentence;  // the same for the log, if more is known than the kind says
   Duration connect_time = stats::kNotReached;
   Duration header_time = stats::kNotReached;
@@ -75,7 +85,13 @@ inline ValueSource source_of(const Exchange& x, const http::ResponseHead& respon
 
 // Whether the request may be sent once more when nobody knows whether it was carried out.
 inline bool is_replayable(const Exchange& x) noexcept {
-  return http::is_idempotent(x.request.method) && x.body.is_whole();
+  return http::is_idempotent(x.request.method) && x.body.is_rewindable();
+}
+
+inline bool has_body(const http::RequestHead& request) noexcept {
+  const http::BodyLength& body = request.body;
+  return body.framing == http::Framing::chunked ||
+         (body.framing == http::Framing::length && body.bytes != 0);
 }
 
 // Parses done, head in place: routes, makes attempts, answers. Afterwards the client's response is

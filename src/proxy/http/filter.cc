@@ -20,7 +20,11 @@ Task<Result<Verdict>> Filter::on_request_async(Exchange& x) const { co_return on
 
 FilterChain::FilterChain(Filters filters)
     : filters_(std::move(filters)),
-      is_async_(std::ranges::any_of(filters_, [](const auto& f) { return f->is_async(); })) {}
+      is_async_(std::ranges::any_of(filters_, [](const auto& f) { return f->is_async(); })) {
+  for (const auto& filter : filters_) {
+    if (const BodyStore* store = filter->response_store()) response_store_ = store;
+  }
+}
 
 Result<Verdict> FilterChain::filter_request(Exchange& x) const noexcept {
   for (const auto& filter : filters_) {

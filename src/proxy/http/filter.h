@@ -14,6 +14,7 @@
 
 namespace weir::proxy {
 
+struct BodyStore;
 struct Exchange;
 
 // reply: the filter has made the answer with set_answer() (proxy/http/answer.h).
@@ -40,10 +41,6 @@ class BodyFilter : public net::BodySource {
 
  protected:
   net::BodySource& source_;
-
- private:
-  friend struct Exchange;
-  BodyFilter* made_before_ = nullptr;
 };
 
 // Requests pass the filters of a chain in its order, responses in the reverse one. An error ends
@@ -82,6 +79,8 @@ class Filter {
                                                  net::BodySource&) const noexcept {
     return nullptr;
   }
+  // Where bodies of responses, as all filters leave them, wait for slow clients; nullptr: nowhere.
+  virtual const BodyStore* response_store() const noexcept { return nullptr; }
   // The exchange is over, before its line in the log.
   virtual void on_done(const Exchange&) const noexcept {}
 
@@ -100,6 +99,8 @@ class FilterChain {
 
   const Filters& filters() const noexcept { return filters_; }
   bool is_async() const noexcept { return is_async_; }
+  // The last one's that names one.
+  const BodyStore* response_store() const noexcept { return response_store_; }
 
   Result<Verdict> filter_request(Exchange& x) const noexcept;
   // For a chain that is_async().
@@ -112,6 +113,7 @@ class FilterChain {
  private:
   Filters filters_;
   bool is_async_;
+  const BodyStore* response_store_ = nullptr;
 };
 
 }  // namespace weir::proxy

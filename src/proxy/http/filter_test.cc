@@ -132,7 +132,7 @@ class Observer final : public Recorder {
     return nullptr;
   }
   void on_done(const Exchange& x) const noexcept override {
-    note(x.body_filters == nullptr ? "no body made" : "a body made");
+    note(x.made_bodies == nullptr ? "no body made" : "a body made");
   }
 };
 

@@ -20,7 +20,7 @@ TimePoint deadline_after(TimePoint now, Duration limit) noexcept {
 
 }  // namespace
 
-BodyPump::BodyPump(Worker& worker, net::BodySource& from, net::HttpStream& to,
+BodyPump::BodyPump(Worker& worker, net::BodySource& from, net::BodySink& to,
                    const BodyLimits& limits, Owner& owner) noexcept
     : Waiter([](Waiter& self) noexcept { static_cast<BodyPump&>(self).on_waited(); }),
       Deferred([](Deferred& self) noexcept { static_cast<BodyPump&>(self).run(); }),

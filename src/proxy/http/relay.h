@@ -1,6 +1,6 @@
 #pragma once
 // Relay: the bodies of one exchange. Each direction is a BodyPump: it pulls from a BodySource and
-// pushes into an HttpStream through the worker's shared buffer, stops reading while the other side
+// pushes into a BodySink through the worker's shared buffer, stops reading while the other side
 // takes nothing, and copies to a slab buffer only what a short send left over.
 
 #include <coroutine>
@@ -31,7 +31,7 @@ class BodyPump final : private net::Waiter, private Deferred {
     ~Owner() = default;
   };
 
-  BodyPump(Worker& worker, net::BodySource& from, net::HttpStream& to, const BodyLimits& limits,
+  BodyPump(Worker& worker, net::BodySource& from, net::BodySink& to, const BodyLimits& limits,
            Owner& owner) noexcept;
   BodyPump(const BodyPump&) = delete;
   ~BodyPump() { WEIR_ASSERT(is_over() || !started_); }
@@ -62,7 +62,7 @@ class BodyPump final : private net::Waiter, private Deferred {
 
   Worker& worker_;
   net::BodySource& from_;
-  net::HttpStream& to_;
+  net::BodySink& to_;
   BodyLimits limits_;
   Owner& owner_;
   Buffer kept_;
@@ -83,10 +83,9 @@ class Relay final : private BodyPump::Owner {
  public:
   // A failure of the request's body resets the server's stream, so that whoever awaits the response
   // learns of it.
-  Relay(Worker& worker, net::HttpStream& client, net::BodySource& request_body,
-        net::HttpStream& server, const BodyLimits& request, const BodyLimits& response) noexcept
+  Relay(Worker& worker, net::BodySource& request_body, net::HttpStream& server,
+        const BodyLimits& request, const BodyLimits& response) noexcept
       : worker_(worker),
-        client_(client),
         server_(server),
         request_body_(request_body),
         response_limits_(response),
@@ -122,9 +121,9 @@ class Relay final : private BodyPump::Owner {
     }
     return Over{*this, request_};
   }
-  // body: the server's, or a filter's view of it.
-  auto pump_response(net::BodySource& body) noexcept {
-    response_.emplace(worker_, body, client_, response_limits_,
+  // body: the server's, or a filter's view of it. to: the client, or where it is stored for it.
+  auto pump_response(net::BodySource& body, net::BodySink& to) noexcept {
+    response_.emplace(worker_, body, to, response_limits_,
                       static_cast<BodyPump::Owner&>(*this));
     response_->start();
     return Over{*this, *response_};
@@ -144,7 +143,6 @@ class Relay final : private BodyPump::Owner {
   void on_pump_over(BodyPump& pump) noexcept override;
 
   Worker& worker_;
-  net::HttpStream& client_;
   net::HttpStream& server_;
   net::BodySource& request_body_;
   BodyLimits response_limits_;

@@ -97,11 +97,11 @@ class FakeEnd final : public net::HttpStream {
 class RelayTest : public testing::Test {
  protected:
   void make(BodyLimits request = {}, BodyLimits response = {}) {
-    relay_.emplace(*worker_, client_, client_, server_, request, response);
+    relay_.emplace(*worker_, client_, server_, request, response);
   }
   // Pumps the response in a task of its own.
   void start_response() {
-    scope_.spawn([this]() -> Task<> { co_await relay_->pump_response(server_); });
+    scope_.spawn([this]() -> Task<> { co_await relay_->pump_response(server_, client_); });
   }
   void stop_request() {
     scope_.spawn([this]() -> Task<> { co_await relay_->stop_request(); });
@@ -368,7 +368,7 @@ TEST_F(RelayTest, BothBodiesMoveBesideEachOther) {
 
 TEST_F(RelayTest, WithoutABufferForWhatIsLeftOverABodyFails) {
   TestWorker poor(0);
-  Relay relay(*poor, client_, client_, server_, {}, {});
+  Relay relay(*poor, client_, server_, {}, {});
   client_.pieces = {"some"};
   server_.room = 1;
   relay.start_request();

@@ -8,7 +8,11 @@ using net::BodyEnd;
 using net::BodyRead;
 
 void ReplayBody::rewind() noexcept {
-  WEIR_ASSERT(is_whole());
+  WEIR_ASSERT(is_rewindable());
+  if (source_->is_rewindable()) {
+    source_->rewind();
+    received_ = 0;
+  }
   next_ = 0;
 }
 
@@ -28,7 +32,7 @@ BodyRead ReplayBody::try_read_body(std::span<char> into) noexcept {
   if (read.status == BodyRead::Status::data) {
     received_ += read.data.size();
     ended_ = read.end == BodyEnd::last;
-    if (keeping_) keep(read.data);
+    if (keeping_ && !source_->is_rewindable()) keep(read.data);
   }
   return read;
 }

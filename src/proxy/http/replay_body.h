@@ -8,7 +8,7 @@ namespace weir::proxy {
 
 class ReplayBody final : public net::BodySource {
  public:
-  static constexpr std::size_t kBytesMax = std::size_t{64} << 10;
+  static constexpr std::uint32_t kBytesMax = std::uint32_t{64} << 10;
 
   ReplayBody(BufferPool& buffers, net::BodySource& source) noexcept
       : buffers_(buffers), source_(&source) {}
@@ -18,10 +18,15 @@ class ReplayBody final : public net::BodySource {
   net::BodySource& source() const noexcept { return *source_; }
   void read_from(net::BodySource& source) noexcept { source_ = &source; }
 
-  // The next read gives the body from its first byte. Only while is_whole().
-  void rewind() noexcept;
-  // Whether all that has been read is kept.
-  bool is_whole() const noexcept { return keeping_ || received_ == 0; }
+  // Only while is_rewindable(): all that has been read is kept, here or by the source.
+  void rewind() noexcept override;
+  bool is_rewindable() const noexcept override {
+    return keeping_ || received_ == 0 || source_->is_rewindable();
+  }
+  // Whether a body of so many bytes would be.
+  bool can_keep(std::uint64_t bytes) const noexcept {
+    return bytes <= kBytesMax || source_->is_rewindable();
+  }
   // Nothing will be sent again: gives the memory back.
   void stop_keeping() noexcept;
   // Bytes that came from the source.

@@ -69,7 +69,7 @@ TEST_F(ReplayBodyTest, GivesASmallBodyAgainAsOftenAsItIsAsked) {
   for (int attempt = 0; attempt < 3; ++attempt) {
     body.rewind();
     EXPECT_EQ(read_all(body), "one two three");
-    EXPECT_TRUE(body.is_whole());
+    EXPECT_TRUE(body.is_rewindable());
   }
   EXPECT_EQ(body.received(), 13u);
 }
@@ -89,7 +89,7 @@ TEST_F(ReplayBodyTest, ABodyThatDoesNotFitIsSentOnceAndKeepsNoMemory) {
   client_.pieces = {std::string(ReplayBody::kBytesMax, 'x'), "y"};
   ReplayBody body(buffers_, client_);
   EXPECT_EQ(read_all(body).size(), ReplayBody::kBytesMax + 1);
-  EXPECT_FALSE(body.is_whole());
+  EXPECT_FALSE(body.is_rewindable());
   EXPECT_EQ(buffers_.bytes_in_use(), 0u);
 }
 
@@ -108,7 +108,7 @@ TEST_F(ReplayBodyTest, GivesItsMemoryBackWhenNothingWillBeSentAgain) {
   EXPECT_GT(buffers_.bytes_in_use(), 0u);
   body.stop_keeping();
   EXPECT_EQ(buffers_.bytes_in_use(), 0u);
-  EXPECT_FALSE(body.is_whole());
+  EXPECT_FALSE(body.is_rewindable());
 }
 
 TEST_F(ReplayBodyTest, WithoutABufferTheBodyIsSentOnce) {
@@ -116,13 +116,13 @@ TEST_F(ReplayBodyTest, WithoutABufferTheBodyIsSentOnce) {
   client_.pieces = {"small"};
   ReplayBody body(none, client_);
   EXPECT_EQ(read_all(body), "small");
-  EXPECT_FALSE(body.is_whole());
+  EXPECT_FALSE(body.is_rewindable());
 }
 
 TEST_F(ReplayBodyTest, AnEmptyBodyNeedsNoMemory) {
   ReplayBody body(buffers_, client_);
   EXPECT_EQ(read_all(body), "");
-  EXPECT_TRUE(body.is_whole());
+  EXPECT_TRUE(body.is_rewindable());
   EXPECT_EQ(buffers_.bytes_in_use(), 0u);
 }
 

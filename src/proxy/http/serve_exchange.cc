@@ -84,7 +84,7 @@ Task<Result<void>> make_attempts(Exchange& x) {
     x.backend->cells().attempts.add();
     if (x.attempts.size() != 0) x.backend->cells().retries.add();
     x.attempts.begin(lease.pool(), worker.now());
-    if (x.body.is_whole()) x.body.rewind();
+    if (x.body.is_rewindable()) x.body.rewind();
     const auto result = co_await attempt(x, lease, plan.due_of_attempt_at(worker.now()));
     x.attempts.end(result ? ErrorKind::none : result.error().kind, worker.now());
     if (result) co_return result;
@@ -149,9 +149,9 @@ ValueSource source_of(const Exchange& x) noexcept {
 }
 
 Exchange::~Exchange() {
-  while (body_filters != nullptr) {
-    BodyFilter* const newest = std::exchange(body_filters, body_filters->made_before_);
-    newest->~BodyFilter();
+  if (stored_response != nullptr) stored_response->~StoredResponse();
+  for (; made_bodies != nullptr; made_bodies = made_bodies->before) {
+    made_bodies->body->~BodySource();
   }
 }
 
@@ -175,7 +175,12 @@ Task<void> serve_exchange(Exchange& x) {
   offer_upgrade(x);
   // What cannot be sent again need not be kept.
   if (!http::is_idempotent(x.request.method)) x.body.stop_keeping();
-  const auto result = co_await make_attempts(x);
+  auto result = co_await make_attempts(x);
+  if (x.stored_response != nullptr) {
+    const auto taken = co_await x.stored_response->over();
+    x.bytes_sent = x.stored_response->bytes();
+    if (result) result = taken;
+  }
   if (result) co_return;
   x.error = result.error();
   x.sentence = sentence_for_log(x);

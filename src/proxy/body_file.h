@@ -1,0 +1,120 @@
+#pragma once
+// BodyFile: bytes of one body on disk, in a file without a name, which is gone with the process. It
+// is read and written by the jobs that files have, never by a worker.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/buffer_pool.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "runtime/jobs.h"
+#include "stats/cells.h"
+
+namespace weir::proxy {
+
+// A folder for such files, and what all of them together may take. Shared by all workers.
+class DiskSpace {
+ public:
+  DiskSpace(std::string folder, std::uint64_t bytes_max) noexcept
+      : folder_(std::move(folder)), bytes_max_(bytes_max) {}
+
+  const std::string& folder() const noexcept { return folder_; }
+  std::uint64_t bytes_max() const noexcept { return bytes_max_; }
+  // Any thread.
+  bool try_reserve(std::uint64_t bytes) noexcept;
+  void give_back(std::uint64_t bytes) noexcept {
+    reserved_.fetch_sub(bytes, std::memory_order_relaxed);
+  }
+
+ private:
+  const std::string folder_;
+  const std::uint64_t bytes_max_;
+  std::atomic<std::uint64_t> reserved_{0};
+};
+
+// A file without a name; if it is not open, errno says why. Any thread that may wait for a disk.
+Fd open_body_file(const char* folder) noexcept;
+
+// What a worker has for its body files.
+struct BodyFiles {
+  Worker& worker;
+  JobQueue& jobs;
+  stats::WorkerCells& cells;
+  std::size_t live = 0;  // files that are not closed yet
+};
+
+// Made when a body first needs one, and destroys itself some time after retire(). One thread.
+class BodyFile {
+ public:
+  // Most bytes that one access moves.
+  static constexpr std::size_t kAccessBytesMax = std::size_t{128} << 10;
+
+  class Owner {
+   public:
+    virtual void on_written(int os_error) noexcept = 0;
+    virtual void on_read(int os_error) noexcept = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // nullptr: there is no memory.
+  static BodyFile* make(BodyFiles& files, std::shared_ptr<DiskSpace> space, Owner& owner) noexcept;
+  BodyFile(const BodyFile&) = delete;
+
+  // At most one of each at a time; the owner is called back, later, if there was no error. `data`
+  // is copied, and must not be empty or more than one access; what lies behind the end of the file
+  // so far is taken from the space. Errors: buffers_exhausted; body_storage when the space or the
+  // queue of jobs is full.
+  Error start_write(std::string_view data, std::uint64_t offset) noexcept;
+  Error start_read(std::size_t bytes, std::uint64_t offset) noexcept;
+  bool is_writing() const noexcept { return write_.busy; }
+  bool is_reading() const noexcept { return read_.busy; }
+
+  // The bytes of a write that failed, until the next.
+  std::string_view unwritten() const noexcept { return write_.data(); }
+  // The last read's, until the next or free_read().
+  std::string_view read() const noexcept { return read_.data(); }
+  void free_read() noexcept { read_.buffer.release(); }
+
+  // Calls nobody back any more.
+  void retire() noexcept;
+
+ private:
+  enum class Kind : std::uint8_t { write, read, close };
+  struct Access final : Job {
+    Access(BodyFile& of, Kind what) noexcept : file(of), kind(what) {}
+    std::string_view data() const noexcept { return {buffer.data(), bytes}; }
+    void run() noexcept override;
+    void done() noexcept override;
+    int move() noexcept;
+
+    BodyFile& file;
+    const Kind kind;
+    bool busy = false;
+    Buffer buffer;
+    std::size_t bytes = 0;
+    std::uint64_t offset = 0;
+    int os_error = 0;
+  };
+
+  BodyFile(BodyFiles& files, std::shared_ptr<DiskSpace> space, Owner& owner) noexcept;
+  ~BodyFile();
+  Error start(Access& access, std::size_t bytes, std::uint64_t offset) noexcept;
+  void on_done(Access& access) noexcept;
+
+  BodyFiles& files_;
+  std::shared_ptr<DiskSpace> space_;
+  Owner* owner_;  // nullptr: retired
+  Fd fd_;         // opened by the first write, which nothing else runs beside
+  std::uint64_t reserved_ = 0;
+  Access write_{*this, Kind::write};
+  Access read_{*this, Kind::read};
+  Access close_{*this, Kind::close};
+};
+
+}  // namespace weir::proxy
