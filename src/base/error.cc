@@ -32,7 +32,7 @@ constexpr std::array kErrorKinds = {
     ErrorKindRow{bad_request_body, 400, 3, kNo, "bad_request_body",
                  "The request's chunked body breaks HTTP's rules."},
     ErrorKindRow{body_too_large, 413, 8, kNo, "body_too_large",
-                 "The request's body is larger than limits.body_bytes."},
+                 "The request's body is larger than limits.body_bytes or a filter allows."},
     ErrorKindRow{client_head_timeout, 408, 4, kNo, "client_head_timeout",
                  "The client did not send its whole head within timeouts.client_head."},
     ErrorKindRow{client_body_timeout, 408, 4, kNo, "client_body_timeout",

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <new>
 #include <unistd.h>
 
 namespace weir::proxy {
@@ -21,21 +20,14 @@ Fd open_body_file(const char* folder) noexcept {
   return Fd(::open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
 }
 
-BodyFile* BodyFile::make(BodyFiles& files, std::shared_ptr<DiskSpace> space,
-                         Owner& owner) noexcept {
-  return new (std::nothrow) BodyFile(files, std::move(space), owner);
-}
-
 BodyFile::BodyFile(BodyFiles& files, std::shared_ptr<DiskSpace> space, Owner& owner) noexcept
     : files_(files), space_(std::move(space)), owner_(&owner) {
-  ++files_.live;
   files_.cells.body_files.add();
 }
 
 BodyFile::~BodyFile() {
   space_->give_back(reserved_);
   files_.cells.body_file_bytes_freed.add(reserved_);
-  --files_.live;
 }
 
 Error BodyFile::start_write(std::string_view data, std::uint64_t offset) noexcept {
@@ -101,8 +93,7 @@ void BodyFile::Access::done() noexcept {
 
 void BodyFile::on_done(Access& access) noexcept {
   if (access.kind == Kind::close) {
-    delete this;
-    return;
+    return files_.files_.destroy(*this);
   }
   if (access.os_error != 0) {
     files_.cells.body_file_failures.add();
@@ -123,8 +114,7 @@ void BodyFile::retire() noexcept {
   if (write_.busy || read_.busy) return;
   // Giving a large file's blocks back takes its time.
   if (files_.jobs.submit(files_.worker, close_).kind == ErrorKind::none) return;
-  fd_ = Fd();
-  delete this;
+  files_.files_.destroy(*this);
 }
 
 }  // namespace weir::proxy

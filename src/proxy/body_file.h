@@ -11,6 +11,7 @@
 #include "base/buffer_pool.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/slab.h"
 #include "runtime/jobs.h"
 #include "stats/cells.h"
 
@@ -39,15 +40,9 @@ class DiskSpace {
 // A file without a name; if it is not open, errno says why. Any thread that may wait for a disk.
 Fd open_body_file(const char* folder) noexcept;
 
-// What a worker has for its body files.
-struct BodyFiles {
-  Worker& worker;
-  JobQueue& jobs;
-  stats::WorkerCells& cells;
-  std::size_t live = 0;  // files that are not closed yet
-};
+class BodyFiles;
 
-// Made when a body first needs one, and destroys itself some time after retire(). One thread.
+// Made when a body first needs one, by BodyFiles; gone some time after retire(). One thread.
 class BodyFile {
  public:
   // Most bytes that one access moves.
@@ -62,9 +57,9 @@ class BodyFile {
     ~Owner() = default;
   };
 
-  // nullptr: there is no memory.
-  static BodyFile* make(BodyFiles& files, std::shared_ptr<DiskSpace> space, Owner& owner) noexcept;
+  BodyFile(BodyFiles& files, std::shared_ptr<DiskSpace> space, Owner& owner) noexcept;
   BodyFile(const BodyFile&) = delete;
+  ~BodyFile();
 
   // At most one of each at a time; the owner is called back, later, if there was no error. `data`
   // is copied, and must not be empty or more than one access; what lies behind the end of the file
@@ -102,8 +97,6 @@ class BodyFile {
     int os_error = 0;
   };
 
-  BodyFile(BodyFiles& files, std::shared_ptr<DiskSpace> space, Owner& owner) noexcept;
-  ~BodyFile();
   Error start(Access& access, std::size_t bytes, std::uint64_t offset) noexcept;
   void on_done(Access& access) noexcept;
 
@@ -115,6 +108,27 @@ class BodyFile {
   Access write_{*this, Kind::write};
   Access read_{*this, Kind::read};
   Access close_{*this, Kind::close};
+};
+
+// A worker's body files, and what they need. Outlives them.
+class BodyFiles {
+ public:
+  BodyFiles(Worker& worker_of, JobQueue& jobs_of, stats::WorkerCells& cells_of) noexcept
+      : worker(worker_of), jobs(jobs_of), cells(cells_of) {}
+
+  Worker& worker;
+  JobQueue& jobs;
+  stats::WorkerCells& cells;
+
+  BodyFile& make(std::shared_ptr<DiskSpace> space, BodyFile::Owner& owner) {
+    return files_.make(*this, std::move(space), owner);
+  }
+  // That are not closed yet.
+  std::size_t live() const noexcept { return files_.live(); }
+
+ private:
+  friend class BodyFile;
+  Slab<BodyFile> files_;
 };
 
 }  // namespace weir::proxy

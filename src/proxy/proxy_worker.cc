@@ -80,7 +80,7 @@ ProxyWorker::ProxyWorker(Worker& worker, ProxyShared& shared, LogRing& access_lo
     : worker_(worker),
       shared_(shared),
       cells_(shared.registry.worker(worker.index())),
-      body_files_{.worker = worker, .jobs = shared.file_jobs, .cells = cells_},
+      body_files_(worker, shared.file_jobs, cells_),
       access_log_(access_log),
       protocols_(protocols),
       connections_max_(connections_max),
@@ -90,7 +90,7 @@ ProxyWorker::ProxyWorker(Worker& worker, ProxyShared& shared, LogRing& access_lo
 }
 
 ProxyWorker::~ProxyWorker() {
-  WEIR_ASSERT(connections_.live() == 0 && body_files_.live == 0);
+  WEIR_ASSERT(connections_.live() == 0 && body_files_.live() == 0);
 }
 
 std::shared_ptr<const Snapshot> ProxyWorker::install(std::shared_ptr<const Snapshot> snapshot,
@@ -229,7 +229,7 @@ bool ProxyWorker::is_drained() noexcept {
     if (!listener->is_stopped()) return false;
   }
   for (const auto& backend : backends_) backend->close_idle();
-  if (protocols_.server_connections.live() != 0 || body_files_.live != 0) return false;
+  if (protocols_.server_connections.live() != 0 || body_files_.live() != 0) return false;
   // Others may be passing a connection here at this moment.
   return shared_.loads.try_close(worker_.index());
 }

@@ -67,6 +67,14 @@ def test_http_requests_with_bodies_allocate_nothing(start_counted, server, tmp_p
     assert_allocates_nothing(weir, lambda: ab(weir.url("/"), "-p", str(body)))
 
 
+def test_buffered_bodies_allocate_nothing(start_counted, server, tmp_path):
+    weir = start_counted(config(listener(filters=[{"buffer_request": {}}, {"buffer_response": {}}]),
+                                backends=[backend(server)]))
+    body = tmp_path / "body"
+    body.write_bytes(b"x" * 3000)
+    assert_allocates_nothing(weir, lambda: ab(weir.url("/"), "-p", str(body)))
+
+
 def test_error_pages_allocate_nothing(start_counted, server):
     weir = start_counted(config(
         listener(routes=[{"match": {"path": "/here"}, "backend": "web"}]),

@@ -69,8 +69,7 @@ Result<std::size_t> StoredBody::put_in_file(std::string_view data) noexcept {
     return keep_ == Keep::always ? fail(ErrorKind::body_too_large, Side::client)
                                  : fail(ErrorKind::buffers_exhausted, Side::weir);
   }
-  if (file_ == nullptr) file_ = BodyFile::make(files_, store_.space, *this);
-  if (file_ == nullptr) return fail(ErrorKind::buffers_exhausted, Side::weir);
+  if (file_ == nullptr) file_ = &files_.make(store_.space, *this);
   const std::uint64_t place = file_end_ % store_.disk;
   const std::size_t count =
       std::min<std::uint64_t>({data.size(), room, store_.disk - place, BodyFile::kAccessBytesMax});

@@ -50,7 +50,7 @@ class StoredBodyTest : public testing::Test {
   ~StoredBodyTest() override {
     body_.reset();
     finish_jobs();
-    EXPECT_EQ(files_.live, 0u);
+    EXPECT_EQ(files_.live(), 0u);
     arena_.release();
     EXPECT_EQ(worker_.buffer_bytes(), 0u);
     EXPECT_TRUE(store_.space->try_reserve(store_.space->bytes_max())) << "space was not given back";
@@ -96,7 +96,7 @@ class StoredBodyTest : public testing::Test {
   TestWorker worker_;
   ManualJobs jobs_;
   stats::WorkerCells cells_;
-  BodyFiles files_{.worker = *worker_, .jobs = jobs_, .cells = cells_};
+  BodyFiles files_{*worker_, jobs_, cells_};
   Arena arena_{worker_->buffers()};
   BodyStore store_;
   std::optional<StoredBody> body_;
@@ -296,9 +296,9 @@ TEST_F(StoredBodyTest, DestroyedWithTheDiskAtWorkItsFileGoesLater) {
   make(Keep::until_read, 0, 1000);
   EXPECT_EQ(body_->try_write_body("on its way", BodyEnd::more).taken, 10u);
   body_.reset();
-  EXPECT_EQ(files_.live, 1u);
+  EXPECT_EQ(files_.live(), 1u);
   finish_jobs();
-  EXPECT_EQ(files_.live, 0u);
+  EXPECT_EQ(files_.live(), 0u);
 }
 
 }  // namespace
