@@ -21,7 +21,8 @@ class ServerConnection : public Link {
 
   ServerPool& pool;
   net::SocketStream stream;
-  TimePoint used_at{};  // when an exchange on it ended well last, or it was connected
+  std::uint16_t port = 0;  // that it was connected to, if the server has none of its own
+  TimePoint used_at{};     // when an exchange on it ended well last, or it was connected
 
   // Streams that it has carried, those that are open among them.
   std::uint32_t streams_begun() const noexcept { return streams_begun_; }

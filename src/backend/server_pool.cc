@@ -3,6 +3,20 @@
 #include "backend/worker_backend.h"
 
 namespace weir::backend {
+namespace {
+
+// port 0: all of them are to the same one.
+ServerConnection* find_first(IntrusiveList<ServerConnection>& connections, std::uint16_t port) {
+  if (connections.is_empty()) return nullptr;
+  if (port == 0) return &connections.front();
+  ServerConnection* found = nullptr;
+  connections.for_each([&](ServerConnection& connection) {
+    if (found == nullptr && connection.port == port) found = &connection;
+  });
+  return found;
+}
+
+}  // namespace
 
 ServerConnection::ServerConnection(ServerPool& owner, Socket& socket,
                                    std::uint32_t streams_max) noexcept
@@ -71,18 +85,20 @@ void ServerPool::cut_uses() noexcept {
 }
 
 // One that is in use before one at rest, so that few are enough.
-ServerConnection* ServerPool::find_usable(Replay replay) noexcept {
+ServerConnection* ServerPool::find_usable(Replay replay, std::uint16_t port) noexcept {
   constexpr Duration kSurelyAlive = std::chrono::seconds(1);
-  const auto is_good_enough = [&](const ServerConnection& connection) {
-    return replay == Replay::possible || worker_.now() - connection.used_at <= kSurelyAlive;
+  const auto is_good_enough = [&](const ServerConnection* connection) {
+    return connection != nullptr &&
+           (replay == Replay::possible || worker_.now() - connection->used_at <= kSurelyAlive);
   };
-  if (!with_room_.is_empty() && is_good_enough(with_room_.front())) return &with_room_.front();
-  if (!idle_.is_empty() && is_good_enough(idle_.front())) return &idle_.front();
-  return nullptr;
+  ServerConnection* const with_room = find_first(with_room_, port);
+  if (is_good_enough(with_room)) return with_room;
+  ServerConnection* const at_rest = find_first(idle_, port);
+  return is_good_enough(at_rest) ? at_rest : nullptr;
 }
 
-ServerStream ServerPool::open_stream(Replay replay) noexcept {
-  ServerConnection* connection = find_usable(replay);
+ServerStream ServerPool::open_stream(Replay replay, std::uint16_t port) noexcept {
+  ServerConnection* connection = find_usable(replay, port_to_use(port));
   if (connection == nullptr) return {};
   take_out(*connection);
   return open_stream_on(*connection);

@@ -50,8 +50,14 @@ class ServerPool : public LocalCounted {
   void apply_admin_state(Duration drain_deadline) noexcept;
 
   // A stream of a connection that is there; none, if there is no connection that is good enough:
-  // with room beside the streams that it carries, or else at rest.
-  ServerStream open_stream(Replay replay) noexcept;
+  // with room beside the streams that it carries, or else at rest. port: of the listener, which is
+  // that of a server without one.
+  ServerStream open_stream(Replay replay, std::uint16_t port) noexcept;
+  // 0: the server has a port of its own.
+  std::uint16_t port_to_use(std::uint16_t of_listener) const noexcept {
+    const net::Address& address = server_->address();
+    return address.port() == 0 && !address.is_unix() ? of_listener : 0;
+  }
   ServerConnection& make_connection(Socket& socket) { return connections_.make(*this, socket); }
   // The first stream of a connection that has been connected.
   ServerStream open_first_stream(ServerConnection& connection) noexcept;
@@ -71,7 +77,7 @@ class ServerPool : public LocalCounted {
     explicit DrainLimit(ServerPool& owner) noexcept;
     ServerPool& pool;
   };
-  ServerConnection* find_usable(Replay replay) noexcept;
+  ServerConnection* find_usable(Replay replay, std::uint16_t port) noexcept;
   ServerStream open_stream_on(ServerConnection& connection) noexcept;
   void close_stream(ServerConnection& connection, net::ServerSideStream& stream,
                     Ended ended) noexcept;

@@ -131,12 +131,13 @@ Task<Result<void>> WorkerBackend::connect_stream(net::SocketStream& stream,
 Task<Result<ServerStream>> WorkerBackend::connect(const ServerLease& lease, ConnectOptions options,
                                                   net::CancelSlot& cancel) {
   ServerPool& pool = lease.pool();
-  if (ServerStream stream = pool.open_stream(options.replay)) {
+  if (ServerStream stream = pool.open_stream(options.replay, options.port)) {
     pool.cells().reuses.add();
     co_return stream;
   }
   Socket* socket = WEIR_CO_TRY(make_socket(lease));
   ServerConnection& connection = pool.make_connection(*socket);
+  connection.port = pool.port_to_use(options.port);
   cancel.hold(connection.stream);
   auto connected = co_await connect_stream(connection.stream, lease, options);
   if (connected && !options.first_bytes.empty()) {

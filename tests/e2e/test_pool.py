@@ -1,5 +1,5 @@
 """How many requests a connection to a server carries."""
-from servers import Client
+from servers import Client, get
 from weir import backend, config, listener
 
 
@@ -36,3 +36,15 @@ def test_requests_max_changes_with_a_reload(start, server):
     before = len(server.connections)
     ask(weir, 20)
     assert len(server.connections) - before in (9, 10)  # the one that was there may carry its last
+
+
+def test_a_server_without_a_port_has_connections_of_its_own_for_each(start, serve):
+    """The listeners' ports are the server's: what came through one is never sent to the other."""
+    first, second = (serve(name, host="127.0.0.4") for name in ("first", "second"))
+    weir = start(config(listener("a", address=f"127.0.0.6:{first.port}"),
+                        listener("b", address=f"127.0.0.6:{second.port}"),
+                        backends=[backend("127.0.0.4")]))
+    for _ in range(3):
+        assert get(weir, name="a").body == b"first"
+        assert get(weir, name="b").body == b"second"
+    assert len(first.connections) == len(second.connections) == 1
