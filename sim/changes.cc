@@ -39,7 +39,7 @@ void Changes::serve(const Checks::Workers& workers, proxy::ProxyShared& shared, 
   checks_ = &checks;
   auto first = std::make_shared<proxy::Snapshot>(compile(nullptr, settings_));
   if (!draft_.has_extra_listener()) ledger_.note_unserved(kExtraPort, kNever);
-  open_addresses(*first);
+  open_addresses(settings_, *first);
   for (const auto& backend : first->backends) offer(*backend);
   http_backend_ = draft_.http_backend();
   groups_.web.use(http_backend_);
@@ -84,7 +84,7 @@ void Changes::reload() {
     network_.trace().line(network_.now(), "weir reloads {}: {} -> {}", change.path, change.before,
                           change.after);
   }
-  open_addresses(*snapshot);
+  open_addresses(next, *snapshot);
   note_drains(*snapshot);
   for (const auto& backend : snapshot->backends) {
     const auto& known = snapshot_->backends;
@@ -123,12 +123,13 @@ void Changes::change_server() {
 }
 
 // An address that is open already keeps its sockets.
-void Changes::open_addresses(proxy::Snapshot& snapshot) {
+void Changes::open_addresses(const app::Settings& settings, proxy::Snapshot& snapshot) {
   std::map<std::uint16_t, proxy::SocketsId> addresses;
-  for (proxy::ServedListener& served : snapshot.listeners) {
+  for (std::size_t i = 0; i < snapshot.listeners.size(); ++i) {
+    proxy::ServedListener& served = snapshot.listeners[i];
     auto listener = std::make_shared<proxy::Listener>(*served.listener);
     listener->access_log = log_;
-    const std::uint16_t port = listener->address.port();
+    const std::uint16_t port = settings.listeners[i].address->port();
     served.listener = std::move(listener);
     if (const auto known = addresses_.find(port); known != addresses_.end()) {
       addresses.insert(*known);
@@ -136,13 +137,13 @@ void Changes::open_addresses(proxy::Snapshot& snapshot) {
       NewSockets& sockets = new_sockets_.emplace_back();
       sockets.id = proxy::SocketsId(next_sockets_++);
       sockets.port = port;
-      for (std::size_t i = 0; i < workers_->size(); ++i) {
+      for (std::size_t worker = 0; worker < workers_->size(); ++worker) {
         sockets.listening.push_back(&network_.listen(weir_, port, 4 + random().below(60)));
       }
       addresses.emplace(port, sockets.id);
       ledger_.note_unserved(port, network_.now());
     }
-    served.sockets = addresses.at(port);
+    served.sockets = {addresses.at(port)};
   }
   for (const auto& [port, id] : addresses_) {
     if (addresses.contains(port)) continue;

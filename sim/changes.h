@@ -55,7 +55,7 @@ class Changes {
   void begin();
   void change_server();
   proxy::Snapshot compile(const app::Settings* before, app::Settings& settings);
-  void open_addresses(proxy::Snapshot& snapshot);
+  void open_addresses(const app::Settings& settings, proxy::Snapshot& snapshot);
   void give_orders();
   void carry_out(SimWorker& worker);
   void note_drains(const proxy::Snapshot& next);

@@ -53,10 +53,11 @@ TEST_F(ApiCalls, ListsSayEverything) {
   const HttpAnswer listeners = ask("GET", "/api/v1/listeners");
   EXPECT_EQ(listeners.status, 200);
   EXPECT_EQ(listeners.content_type, "application/json");
-  EXPECT_EQ(listeners.body,
-            R"({"listeners": [{"name": "web", "address": "127.0.0.1:8080", "protocol": "http", )"
-            R"("connections_open": 3, "connections": 40, "requests": 500}]})"
-            "\n");
+  EXPECT_EQ(
+      listeners.body,
+      R"({"listeners": [{"name": "web", "addresses": ["127.0.0.1:8080"], "protocol": "http", )"
+      R"("connections_open": 3, "connections": 40, "requests": 500}]})"
+      "\n");
   EXPECT_EQ(ask("GET", "/api/v1/routes").body,
             R"({"routes": [{"listener": "web", "number": 1, "match": "path_prefix /users", )"
             R"("backend": "users", "line": 6}, {"listener": "web", "number": 2, )"

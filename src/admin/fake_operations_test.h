@@ -15,7 +15,7 @@ class FakeOperations final : public Operations {
  public:
   std::vector<ListenerState> listeners() override {
     called_on = std::this_thread::get_id();
-    return {{"web", "127.0.0.1:8080", "http", 3, 40, 500}};
+    return {{"web", {"127.0.0.1:8080"}, "http", 3, 40, 500}};
   }
   std::vector<RouteState> routes() override {
     return {{"web", 1, "path_prefix /users", "users", 6}, {"web", 2, "any request", "a/b", 0}};

@@ -14,7 +14,7 @@ namespace weir::admin {
 
 struct ListenerState {
   std::string name;
-  std::string address;  // with the port that the kernel chose
+  std::vector<std::string> addresses;  // with the ports that the kernel chose
   std::string protocol;
   std::uint64_t connections_open = 0;
   std::uint64_t connections = 0;  // accepted since the start

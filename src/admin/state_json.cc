@@ -20,6 +20,15 @@ class Object {
     add_key(key);
     append_json_string(out_, value);
   }
+  void add_texts(std::string_view key, std::span<const std::string> values) {
+    add_key(key);
+    out_ += '[';
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (i > 0) out_ += ", ";
+      append_json_string(out_, values[i]);
+    }
+    out_ += ']';
+  }
   void add_number(std::string_view key, std::uint64_t value) {
     add_key(key);
     append_number(out_, value);
@@ -59,7 +68,7 @@ std::string_view name_of(backend::AdminState state) {
 void append_json(std::string& out, const ListenerState& listener) {
   Object object(out);
   object.add_text("name", listener.name);
-  object.add_text("address", listener.address);
+  object.add_texts("addresses", listener.addresses);
   object.add_text("protocol", listener.protocol);
   object.add_number("connections_open", listener.connections_open);
   object.add_number("connections", listener.connections);

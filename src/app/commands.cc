@@ -33,16 +33,18 @@ Settings load(const std::string& path, config::Problems& problems) {
 
 // The configuration that a quick start stands for.
 std::expected<Settings, std::string> settings_of(const QuickStart& quick) {
-  const auto listen = net::Address::parse(quick.listen);
-  if (!listen) {
-    return std::unexpected("--listen " + quick.listen + " is no address; expected " +
-                           std::string(scalar_info(std::type_identity<net::Address>()).example));
-  }
   if (quick.to.empty()) return std::unexpected("--to names no server");
   Settings settings;
   proxy::ListenerSettings listener;
   listener.name = std::string("main");
-  listener.address = *listen;
+  for (const std::string& listen : quick.listen) {
+    const auto address = net::Address::parse(listen);
+    if (!address) {
+      return std::unexpected("--listen " + listen + " is no address; expected " +
+                             std::string(scalar_info(std::type_identity<net::Address>()).example));
+    }
+    listener.addresses.emplace_back(*address);
+  }
   listener.backend = std::string("main");
   if (quick.protocol != "http" && quick.protocol != "tcp") {
     return std::unexpected("--protocol " + quick.protocol + ": expected http or tcp");
@@ -104,10 +106,10 @@ int run_demo(const std::string& listen) {
   const auto servers = DemoServers::start(3);
   if (!servers) return refuse(servers.error());
   QuickStart quick;
-  quick.listen = listen.empty() ? std::string(kDemoAddress) : listen;
+  quick.listen = {listen.empty() ? std::string(kDemoAddress) : listen};
   if (listen.empty() && !net::open_listening_sockets(*net::Address::parse(kDemoAddress), 1)) {
     fmt::print(stderr, "{} is taken: any free port will do\n", kDemoAddress);
-    quick.listen = "127.0.0.1:0";
+    quick.listen = {"127.0.0.1:0"};
   }
   for (const net::Address& address : (*servers)->addresses())
     quick.to.push_back(address.to_string());

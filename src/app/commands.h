@@ -11,7 +11,7 @@ namespace weir::app {
 
 // A load balancer without a file.
 struct QuickStart {
-  std::string listen;
+  std::vector<std::string> listen;
   std::vector<std::string> to;
   std::string protocol = "http";
 };

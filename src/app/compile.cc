@@ -139,13 +139,13 @@ void check_addresses(const Settings& settings, Problems& problems) {
     taken.emplace(settings.admin->address->to_string(), settings.admin->address.position);
   }
   for (const auto& listener : settings.listeners) {
-    if (listener.address->port() == 0 && !listener.address->is_unix()) continue;
-    const auto [first, is_new] =
-        taken.try_emplace(listener.address->to_string(), listener.address.position);
-    if (is_new) continue;
-    problems.error(listener.address.position, "address " + first->first +
-                                                  " is taken already in line " +
-                                                  std::to_string(first->second.line));
+    for (const Located<net::Address>& address : addresses_of(listener)) {
+      if (address->port() == 0 && !address->is_unix()) continue;
+      const auto [first, is_new] = taken.try_emplace(address->to_string(), address.position);
+      if (is_new) continue;
+      problems.error(address.position, "address " + first->first + " is taken already in line " +
+                                           std::to_string(first->second.line));
+    }
   }
 }
 
@@ -256,7 +256,6 @@ proxy::Snapshot compile(const Settings& settings, stats::Registry& registry,
     auto compiled = std::make_shared<proxy::Listener>(listener, registry);
     compiled->filters = filters.chain_of_listener(listener);
     served.listener = std::move(compiled);
-    served.sockets = proxy::SocketsId(snapshot.listeners.size());
     const auto add_route = [&](const proxy::RouteSettings* route, const std::string& backend) {
       served.route_backends.push_back(backend.empty() ? proxy::BackendIndex::none
                                                       : places.at(backend));

@@ -105,9 +105,21 @@ std::optional<std::string> show_list(std::string_view json, std::string_view lis
 }
 
 std::optional<std::string> show_listeners(std::string_view json) {
-  return show_list(json, "listeners",
-                   {"NAME", "ADDRESS", "PROTOCOL", "OPEN", "CONNECTIONS", "REQUESTS"},
-                   {"name", "address", "protocol", "connections_open", "connections", "requests"});
+  const Node document = parse(json);
+  const Node* listeners = find_list(document, "listeners");
+  if (listeners == nullptr) return std::nullopt;
+  Table table({"NAME", "ADDRESS", "PROTOCOL", "OPEN", "CONNECTIONS", "REQUESTS"});
+  for (const Node& listener : listeners->children) {
+    const Node* addresses = find_list(listener, "addresses");
+    if (addresses == nullptr) return std::nullopt;
+    std::string all;
+    for (const Node& address : addresses->children) all += (all.empty() ? "" : ",") + address.text;
+    std::vector<std::string> row =
+        texts_of(listener, {"name", "protocol", "connections_open", "connections", "requests"});
+    row.insert(row.begin() + 1, all);
+    table.add(std::move(row));
+  }
+  return table.print();
 }
 
 std::optional<std::string> show_routes(std::string_view json) {

@@ -213,10 +213,11 @@ TEST_F(CtlTables, BackendsCountTheServersThatCanGetTraffic) {
 }
 
 TEST_F(CtlTables, ListenersRoutesAndWorkers) {
-  const std::vector<admin::ListenerState> listeners{{"web", "127.0.0.1:8080", "http", 3, 40, 500}};
+  const std::vector<admin::ListenerState> listeners{
+      {"web", {"127.0.0.1:8080", "unix:/run/web.sock"}, "http", 3, 40, 500}};
   EXPECT_EQ(call_of({"listeners"}).show(list("listeners", listeners)),
-            "NAME  ADDRESS         PROTOCOL  OPEN  CONNECTIONS  REQUESTS\n"
-            "web   127.0.0.1:8080  http      3     40           500\n");
+            "NAME  ADDRESS                            PROTOCOL  OPEN  CONNECTIONS  REQUESTS\n"
+            "web   127.0.0.1:8080,unix:/run/web.sock  http      3     40           500\n");
   const std::vector<admin::RouteState> routes{{"web", 1, "path_prefix /users", "users", 6}};
   EXPECT_EQ(call_of({"routes"}).show(list("routes", routes)),
             "LISTENER  ROUTE  MATCH               BACKEND  LINE\n"

@@ -87,17 +87,37 @@ std::expected<Url, std::string> check(const Question& question) {
 
 struct FoundListener {
   std::size_t index;
+  net::Address address;  // the one of them that is connected to
   std::string_view why;  // "" if the URL names its port
 };
 
+// 80 if it names none.
+std::uint16_t port_of(const Url& url) {
+  const std::string_view text = http::parse_authority(url.authority)->port;
+  std::uint16_t port = 80;
+  std::from_chars(text.begin(), text.end(), port);
+  return port;
+}
+
+// The one that the URL names in full, or whose port it names; else the first.
+net::Address find_address(const std::vector<net::Address>& addresses, const Url& url) {
+  const auto same = std::ranges::find(addresses, url.authority, &net::Address::to_string);
+  if (same != addresses.end()) return *same;
+  const auto port = std::ranges::find(addresses, port_of(url), &net::Address::port);
+  return port != addresses.end() ? *port : addresses.front();
+}
+
 std::expected<FoundListener, std::string> find_named(const std::string& name, const Url& url,
-                                                     const Settings& settings) {
+                                                     const Explained& explained) {
+  const Settings& settings = explained.settings;
   config::Nearest nearest(name);
   for (std::size_t i = 0; i < settings.listeners.size(); ++i) {
     const proxy::ListenerSettings& listener = settings.listeners[i];
     nearest.consider(*listener.name);
     if (*listener.name != name) continue;
-    if (listener.protocol == url.protocol) return FoundListener{i, ""};
+    if (listener.protocol == url.protocol) {
+      return FoundListener{i, find_address(explained.addresses[i], url), ""};
+    }
     return Refused(fmt::format("listener {} has protocol: {}, the URL is of {}", quote(name),
                                name_of(listener.protocol), name_of(url.protocol)));
   }
@@ -107,31 +127,38 @@ std::expected<FoundListener, std::string> find_named(const std::string& name, co
 // By the URL's port; else the only one of its protocol, since ports may be mapped on the way.
 std::expected<FoundListener, std::string> find_listener(const Url& url,
                                                         const Explained& explained) {
-  const std::string_view port_text = http::parse_authority(url.authority)->port;
-  std::uint16_t port = 80;
-  std::from_chars(port_text.begin(), port_text.end(), port);  // leaves 80 if there is none
-  std::vector<std::size_t> with_protocol;
-  std::vector<std::size_t> with_port;
+  const std::uint16_t port = port_of(url);
+  std::vector<FoundListener> with_protocol;
+  std::vector<FoundListener> with_port;
   std::string names;
   for (std::size_t i = 0; i < explained.settings.listeners.size(); ++i) {
     const proxy::ListenerSettings& listener = explained.settings.listeners[i];
-    const net::Address& address = explained.addresses[i];
     if (listener.protocol != url.protocol) continue;
-    if (address.to_string() == url.authority) return FoundListener{i, ""};
-    with_protocol.push_back(i);
-    if (address.port() == port) with_port.push_back(i);
+    const FoundListener found{i, find_address(explained.addresses[i], url), ""};
+    if (found.address.to_string() == url.authority) return found;
+    with_protocol.push_back(found);
+    if (found.address.port() == port) with_port.push_back(found);
     names += (names.empty() ? "" : ", ") + *listener.name;
   }
   if (with_protocol.empty()) {
     return Refused("no listener has protocol: " + std::string(name_of(url.protocol)));
   }
-  if (with_port.size() == 1) return FoundListener{with_port.front(), ""};
+  if (with_port.size() == 1) return with_port.front();
   if (with_protocol.size() == 1) {
-    return FoundListener{with_protocol.front(), ", the only one with its protocol"};
+    with_protocol.front().why = ", the only one with its protocol";
+    return with_protocol.front();
   }
   return Refused(fmt::format("{} has port {}: say with --listener which one is meant: {}",
                              with_port.empty() ? "no listener" : "more than one listener", port,
                              names));
+}
+
+std::string print_addresses(const std::vector<net::Address>& addresses) {
+  std::string all;
+  for (const net::Address& address : addresses) {
+    all += (all.empty() ? "" : ", ") + address.to_string();
+  }
+  return all;
 }
 
 // The text, a line for each decision.
@@ -243,9 +270,9 @@ bool must_wait(const backend::Backend& backend, const backend::ExplainedPick& pi
          (pick.has_candidates && backend.may_be_full() && backend.wait_queue().waiting() != 0);
 }
 
-// The server that was found, or none. listener: its place.
-balance::ServerIndex add_server(Lines& lines, const Explained& explained, std::size_t listener,
-                                proxy::BackendIndex place) {
+// The server that was found, or none.
+balance::ServerIndex add_server(Lines& lines, const Explained& explained,
+                                const FoundListener& listener, proxy::BackendIndex place) {
   const backend::Backend& backend = *explained.snapshot.backends[std::to_underlying(place)];
   const backend::ExplainedPick pick = explained.picks.explain_pick(place);
   balance::ServerIndex found = balance::ServerIndex::none;
@@ -258,10 +285,10 @@ balance::ServerIndex add_server(Lines& lines, const Explained& explained, std::s
     found = pick.picked;
     const backend::Server& server = backend.server(found);
     net::Address address = server.address();
-    if (address.port() == 0) address.set_port(explained.addresses[listener].port());
+    if (address.port() == 0) address.set_port(listener.address.port());
     lines.add("server", fmt::format("{} ({}, weight {}){}", server.name(), address.to_string(),
                                     server.weight(), print_order(backend, pick)));
-  } else if (explained.settings.listeners[listener].protocol == proxy::Protocol::http) {
+  } else if (explained.settings.listeners[listener.index].protocol == proxy::Protocol::http) {
     lines.add_answer(ErrorKind::no_server, row_of(ErrorKind::no_server).sentence);
   } else {
     lines.add("answer", "the connection is reset: no server of the backend can be used");
@@ -368,20 +395,19 @@ std::expected<Explanation, std::string> explain(const Explained& explained,
                                                 const Question& question) {
   const auto url = check(question);
   if (!url) return Refused(url.error());
-  const auto found = question.listener.empty()
-                         ? find_listener(*url, explained)
-                         : find_named(question.listener, *url, explained.settings);
+  const auto found = question.listener.empty() ? find_listener(*url, explained)
+                                               : find_named(question.listener, *url, explained);
   if (!found) return Refused(found.error());
   const proxy::ListenerSettings& settings = explained.settings.listeners[found->index];
   const proxy::ServedListener& served = explained.snapshot.listeners[found->index];
   const proxy::Listener& listener = *served.listener;
-  const net::Address& address = explained.addresses[found->index];
+  const std::string address = print_addresses(explained.addresses[found->index]);
 
   Lines lines(explained.file);
-  lines.add("listener",
-            fmt::format("{} ({}, {}){}", listener.name, address.to_string(),
-                        name_of(listener.protocol), found->why),
-            settings.position);
+  lines.add(
+      "listener",
+      fmt::format("{} ({}, {}){}", listener.name, address, name_of(listener.protocol), found->why),
+      settings.position);
   if (listener.protocol == proxy::Protocol::tcp && !question.from.empty()) {
     lines.add("client", question.from + ": nothing depends on it");
   }
@@ -406,7 +432,7 @@ std::expected<Explanation, std::string> explain(const Explained& explained,
       lines.add("worker",
                 fmt::format("0 of {}: where the others stand may differ", explained.workers));
     }
-    explanation.server = add_server(lines, explained, found->index, index);
+    explanation.server = add_server(lines, explained, *found, index);
     explanation.is_served = explanation.server != balance::ServerIndex::none;
   }
   explanation.text = fmt::format("{} {}\n{}", question.method, question.url, lines.take());
@@ -416,7 +442,8 @@ std::expected<Explanation, std::string> explain(const Explained& explained,
 FreshConfiguration::FreshConfiguration(const Settings& settings, std::string_view file)
     : settings_(settings), file_(file), registry_(1), snapshot_(compile(settings, registry_)) {
   for (const proxy::ListenerSettings& listener : settings.listeners) {
-    addresses_.push_back(*listener.address);
+    auto& addresses = addresses_.emplace_back();
+    for (const auto& address : addresses_of(listener)) addresses.push_back(*address);
   }
 }
 

@@ -43,10 +43,11 @@ class PickSource {
 
 // What a question is asked of.
 struct Explained {
-  const Settings& settings;                 // without errors
-  std::string_view file;                    // printed before line numbers; empty: there is none
-  const proxy::Snapshot& snapshot;          // of these settings
-  std::span<const net::Address> addresses;  // of the listeners, with the ports that they have got
+  const Settings& settings;         // without errors
+  std::string_view file;            // printed before line numbers; empty: there is none
+  const proxy::Snapshot& snapshot;  // of these settings
+  // Of each listener, with the ports that they have got.
+  std::span<const std::vector<net::Address>> addresses;
   PickSource& picks;
   std::uint32_t workers = 1;  // of which the picks are the first one's
 };
@@ -70,7 +71,7 @@ class FreshConfiguration final : private PickSource {
   std::string file_;
   stats::Registry registry_;
   proxy::Snapshot snapshot_;
-  std::vector<net::Address> addresses_;
+  std::vector<std::vector<net::Address>> addresses_;
 };
 
 }  // namespace weir::app

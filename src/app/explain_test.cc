@@ -237,7 +237,7 @@ class RunningWorld final : public PickSource {
     for (const auto& backend : snapshot_.backends) {
       views_.push_back(make_local<backend::WorkerBackend>(worker, backend, 1, connections_));
     }
-    addresses_.resize(settings_.listeners.size());
+    addresses_.resize(settings_.listeners.size(), {net::Address()});
   }
 
   const proxy::Router& router() const { return *snapshot_.listeners[0].router; }
@@ -284,7 +284,7 @@ class RunningWorld final : public PickSource {
   proxy::Snapshot snapshot_;
   backend::Http1ServerConnections connections_;
   std::vector<LocalRef<backend::WorkerBackend>> views_;
-  std::vector<net::Address> addresses_;
+  std::vector<std::vector<net::Address>> addresses_;
   std::vector<backend::ServerLease> leases_;
 };
 

@@ -80,6 +80,17 @@ std::vector<std::string> print_changes(const Settings& before, const Settings& a
   return changes;
 }
 
+// Whether an address takes IPv6 alone, because the same port of IPv4 is listened on as well.
+bool has_ipv4_twin(const net::Address& address, const Settings& settings) {
+  if (address.family() != AF_INET6 || !address.is_wildcard() || address.port() == 0) return false;
+  net::Address twin;
+  twin.set_port(address.port());
+  return std::ranges::any_of(settings.listeners, [&](const auto& listener) {
+    return std::ranges::any_of(addresses_of(listener),
+                               [&](const auto& one) { return *one == twin; });
+  });
+}
+
 // Weights or states of a backend's servers have changed.
 class Adoption final : public WorkerOrder {
  public:
@@ -123,8 +134,7 @@ class FirstWorker final : public PickSource, private WorkerOrder {
 // A snapshot comes into force.
 class LiveConfiguration::Installation final : public WorkerOrder {
  public:
-  Installation(std::shared_ptr<const proxy::Snapshot> snapshot,
-               std::vector<OpenAddress>& addresses) noexcept
+  Installation(std::shared_ptr<const proxy::Snapshot> snapshot, OpenAddresses& addresses) noexcept
       : snapshot_(std::move(snapshot)), addresses_(addresses) {}
 
   std::shared_ptr<const void> run(WorkerThread& worker) noexcept override {
@@ -140,7 +150,7 @@ class LiveConfiguration::Installation final : public WorkerOrder {
 
  private:
   std::shared_ptr<const proxy::Snapshot> snapshot_;
-  std::vector<OpenAddress>& addresses_;
+  OpenAddresses& addresses_;
 };
 
 LiveConfiguration::LiveConfiguration(Settings settings, std::string file, stats::Registry& registry,
@@ -203,44 +213,57 @@ std::expected<void, std::string> LiveConfiguration::open_logs(const Settings& ne
 }
 
 // An address that is open already keeps its sockets, whatever listens there from now on.
-std::expected<std::vector<LiveConfiguration::OpenAddress>, std::string>
-LiveConfiguration::open_addresses(const Settings& next, proxy::Snapshot& snapshot) {
-  const auto key_of = [](const net::Address& address, const std::string& listener) {
-    const bool is_any = address.port() == 0 && !address.is_unix();
-    return address.to_string() + (is_any ? " of " + listener : "");
+std::expected<LiveConfiguration::OpenAddresses, std::string> LiveConfiguration::open_addresses(
+    const Settings& next, proxy::Snapshot& snapshot) {
+  const auto key_of = [](const OpenAddress& open) {
+    const bool is_any = open.configured.port() == 0 && !open.configured.is_unix();
+    return std::pair(open.configured.to_string() + (is_any ? " of " + open.listener : ""),
+                     open.options.ipv6_only);
   };
-  std::map<std::string, const OpenAddress*> open;
-  for (const OpenAddress& known : addresses_) {
-    open.emplace(key_of(known.configured, known.listener), &known);
-  }
-  std::vector<OpenAddress> addresses;
+  std::multimap<std::pair<std::string, bool>, const OpenAddress*> open;
+  for (const OpenAddress& known : addresses_) open.emplace(key_of(known), &known);
+  OpenAddresses addresses;
   for (std::size_t i = 0; i < next.listeners.size(); ++i) {
     const std::string& name = *next.listeners[i].name;
-    const net::Address& address = *next.listeners[i].address;
-    OpenAddress& taken = addresses.emplace_back(OpenAddress{
-        .id = {}, .listener = name, .configured = address, .address = {}, .not_taken = {}});
-    if (const auto known = open.find(key_of(address, name)); known != open.end()) {
-      taken.id = known->second->id;
-      taken.address = known->second->address;
-    } else {
-      auto sockets = open_sockets(address);
-      if (!sockets) return std::unexpected("listener " + name + ": " + sockets.error());
-      taken.id = proxy::SocketsId(next_sockets_++);
-      taken.address = sockets->address;
-      taken.not_taken = std::move(sockets->sockets);
+    for (const auto& address : addresses_of(next.listeners[i])) {
+      OpenAddress& taken = addresses.emplace_back(
+          OpenAddress{.id = {},
+                      .listener = name,
+                      .configured = *address,
+                      .options = {.ipv6_only = has_ipv4_twin(*address, next)},
+                      .address = {},
+                      .not_taken = {}});
+      if (const auto known = open.extract(key_of(taken))) {
+        taken.id = known.mapped()->id;
+        taken.address = known.mapped()->address;
+      } else {
+        auto sockets = open_sockets(taken);
+        if (!sockets) return std::unexpected("listener " + name + ": " + sockets.error());
+        taken.id = proxy::SocketsId(next_sockets_++);
+        taken.address = sockets->address;
+        taken.not_taken = std::move(sockets->sockets);
+      }
+      snapshot.listeners[i].sockets.push_back(taken.id);
     }
-    snapshot.listeners[i].sockets = taken.id;
   }
   return addresses;
 }
 
 std::expected<net::ListeningSockets, std::string> LiveConfiguration::open_sockets(
-    const net::Address& address) {
+    const OpenAddress& wanted) {
   constexpr int kPauseMs = 10;
   for (;;) {
-    auto sockets = net::open_listening_sockets(address, registry_.workers());
+    auto sockets =
+        net::open_listening_sockets(wanted.configured, registry_.workers(), wanted.options);
     if (sockets) return sockets;
-    const auto closing = closing_.find(address.to_string());
+    if (const OpenAddress* other = find_in_the_way(wanted.configured)) {
+      return std::unexpected(fmt::format(
+          "cannot listen on {}: {} is open and was opened {} IPv4; remove it by one reload and "
+          "add both by the next",
+          wanted.configured.to_string(), other->address.to_string(),
+          other->options.ipv6_only ? "without" : "for"));
+    }
+    const auto closing = closing_.find(wanted.configured.to_string());
     if (closing == closing_.end() || std::chrono::steady_clock::now() > closing->second) {
       return sockets;
     }
@@ -248,7 +271,18 @@ std::expected<net::ListeningSockets, std::string> LiveConfiguration::open_socket
   }
 }
 
-void LiveConfiguration::note_closing(const std::vector<OpenAddress>& kept) {
+// An open wildcard of IPv6 with the same port, of which another share of IPv4 is wanted.
+const LiveConfiguration::OpenAddress* LiveConfiguration::find_in_the_way(
+    const net::Address& address) const {
+  if (!address.is_wildcard()) return nullptr;
+  const auto found = std::ranges::find_if(addresses_, [&](const OpenAddress& open) {
+    return open.address.family() == AF_INET6 && open.address.is_wildcard() &&
+           open.address.port() == address.port();
+  });
+  return found == addresses_.end() ? nullptr : &*found;
+}
+
+void LiveConfiguration::note_closing(const OpenAddresses& kept) {
   const auto now = std::chrono::steady_clock::now();
   std::erase_if(closing_, [now](const auto& closing) { return closing.second < now; });
   for (const OpenAddress& address : addresses_) {
@@ -273,7 +307,7 @@ LiveConfiguration::Change LiveConfiguration::apply(Settings next) {
 }
 
 void LiveConfiguration::publish(std::shared_ptr<const proxy::Snapshot> snapshot,
-                                std::vector<OpenAddress> addresses) {
+                                OpenAddresses addresses) {
   Installation installation(snapshot, addresses);
   const Duration pause = run_on_every_worker(workers_, installation);
   for (OpenAddress& address : addresses) address.not_taken.clear();
@@ -429,15 +463,32 @@ std::vector<std::string> LiveConfiguration::kept_weights() const {
   return kept;
 }
 
+// By listener.
+std::vector<std::vector<net::Address>> LiveConfiguration::real_addresses() const {
+  std::vector<std::vector<net::Address>> real;
+  auto open = addresses_.begin();
+  for (const auto& listener : settings_.listeners) {
+    auto& addresses = real.emplace_back();
+    for (std::size_t i = 0; i < addresses_of(listener).size(); ++i) {
+      addresses.push_back(open++->address);
+    }
+  }
+  return real;
+}
+
 std::vector<admin::ListenerState> LiveConfiguration::listeners() {
   const std::lock_guard changing(changing_);
   const auto current = snapshot();
   std::vector<admin::ListenerState> states;
+  const auto addresses_by_listener = real_addresses();
+  auto real = addresses_by_listener.begin();
   for (std::size_t i = 0; i < current->listeners.size(); ++i) {
     const proxy::Listener& listener = *current->listeners[i].listener;
     const std::uint64_t accepted = listener.stats->sum(&stats::ListenerCells::connections);
+    std::vector<std::string> addresses;
+    for (const net::Address& address : *real++) addresses.push_back(address.to_string());
     states.push_back({.name = listener.name,
-                      .address = addresses_[i].address.to_string(),
+                      .addresses = std::move(addresses),
                       .protocol = std::string(name_of(listener.protocol)),
                       .connections_open =
                           accepted - listener.stats->sum(&stats::ListenerCells::connections_closed),
@@ -561,8 +612,7 @@ Answered<admin::Explanation> LiveConfiguration::explain(const admin::ExplainQues
   if (closed_) return refuse_closed();
   const auto current = snapshot();
   FirstWorker first(workers_);
-  std::vector<net::Address> addresses;
-  for (const OpenAddress& open : addresses_) addresses.push_back(open.address);
+  const auto addresses = real_addresses();
   const auto explanation = app::explain({.settings = settings_,
                                          .file = file_,
                                          .snapshot = *current,

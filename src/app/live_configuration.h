@@ -63,21 +63,25 @@ class LiveConfiguration final : public admin::Operations {
   // The listening sockets of one address.
   struct OpenAddress {
     proxy::SocketsId id;
-    std::string listener;       // name of who has it
-    net::Address configured;    // port 0: any
+    std::string listener;     // name of who has it
+    net::Address configured;  // port 0: any
+    net::ListenOptions options;
     net::Address address;       // the real one
     std::vector<Fd> not_taken;  // by the workers yet
   };
+  using OpenAddresses = std::vector<OpenAddress>;
   class Installation;
   using Change = admin::Answered<void>;
 
   Change apply(Settings next);
-  std::expected<std::vector<OpenAddress>, std::string> open_addresses(const Settings& next,
-                                                                      proxy::Snapshot& snapshot);
-  std::expected<net::ListeningSockets, std::string> open_sockets(const net::Address& address);
-  void note_closing(const std::vector<OpenAddress>& kept);
+  std::expected<OpenAddresses, std::string> open_addresses(const Settings& next,
+                                                           proxy::Snapshot& snapshot);
+  std::expected<net::ListeningSockets, std::string> open_sockets(const OpenAddress& wanted);
+  const OpenAddress* find_in_the_way(const net::Address& address) const;
+  std::vector<std::vector<net::Address>> real_addresses() const;
+  void note_closing(const OpenAddresses& kept);
   std::expected<void, std::string> open_logs(const Settings& next, proxy::Snapshot& snapshot);
-  void publish(std::shared_ptr<const proxy::Snapshot> snapshot, std::vector<OpenAddress> addresses);
+  void publish(std::shared_ptr<const proxy::Snapshot> snapshot, OpenAddresses addresses);
   void publish_candidates(proxy::BackendIndex place);
   admin::Answered<proxy::BackendIndex> find_backend(const std::string& name) const;
   admin::Answered<balance::ServerIndex> find_server(const backend::Backend& backend,
@@ -94,7 +98,7 @@ class LiveConfiguration final : public admin::Operations {
   mutable std::mutex changing_;  // held while anything changes; guards what follows
   bool closed_ = false;
   Settings settings_;  // what is in force: those of the process stay as they were at the start
-  std::vector<OpenAddress> addresses_;  // by listener
+  OpenAddresses addresses_;  // in the order of the listeners
   // Addresses that changes gave up, and when the workers have closed their sockets at the latest.
   std::map<std::string, std::chrono::steady_clock::time_point> closing_;
   std::uint32_t next_sockets_ = 1;

@@ -148,7 +148,7 @@ class LiveConfigurationTest : public testing::Test {
   }
 
   net::Address address(std::size_t listener = 0) {
-    return net::Address::parse(live_->listeners().at(listener).address).value();
+    return net::Address::parse(live_->listeners().at(listener).addresses.at(0)).value();
   }
   // Who greets in a few connections.
   std::set<std::string> greeters(int connections = 6) {

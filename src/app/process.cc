@@ -132,7 +132,9 @@ std::expected<void, std::string> Process::prepare() {
 
 std::expected<std::uint32_t, std::string> Process::connections_per_worker() const {
   const std::uint64_t descriptors = raise_descriptor_limit();
-  const std::uint64_t own = kDescriptorsReserved + workers_ * (2 + settings_.listeners.size());
+  std::uint64_t addresses = 0;
+  for (const auto& listener : settings_.listeners) addresses += addresses_of(listener).size();
+  const std::uint64_t own = kDescriptorsReserved + workers_ * (2 + addresses);
   const std::uint64_t left = descriptors > own ? descriptors - own : 0;
   const std::uint64_t possible = left / kDescriptorsPerConnection / workers_;
   if (!settings_.worker_connections) {
@@ -200,8 +202,10 @@ void Process::serve() {
 
 void Process::say_where() {
   for (const admin::ListenerState& listener : configuration_.listeners()) {
-    say(fmt::format("listening on {}://{} (listener {})", listener.protocol, listener.address,
-                    listener.name));
+    for (const std::string& address : listener.addresses) {
+      say(fmt::format("listening on {}://{} (listener {})", listener.protocol, address,
+                      listener.name));
+    }
   }
   if (admin_) say("admin on http://" + admin_->address.to_string());
   say("ready");

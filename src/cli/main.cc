@@ -79,8 +79,10 @@ int run(int argc, char** argv) {
   weir::app::QuickStart quick;
   CLI::App* run_command = cli.add_subcommand("run", "Serve traffic in the foreground");
   auto* config = run_command->add_option("-c,--config", file, "Configuration file (YAML)");
-  auto* listen = run_command->add_option("--listen", quick.listen,
-                                         "Without a file: where to listen, as :8080");
+  auto* listen = run_command
+                     ->add_option("--listen", quick.listen,
+                                  "Without a file: where to listen, as :8080; one or several")
+                     ->delimiter(',');
   run_command
       ->add_option("--to", quick.to, "Without a file: servers, as 127.0.0.1:9001,127.0.0.1:9002")
       ->delimiter(',')

@@ -69,6 +69,7 @@ struct FieldDescription {
   const Type* type = nullptr;
   std::size_t offset = 0;
   bool is_required = false;
+  std::string_view instead_of = {};  // a required field of the struct; empty: none
   bool is_single_allowed = false;
   std::optional<Range> range;  // of each scalar in it
   std::size_t length_min = 0;  // of each string in it, in code points
@@ -107,6 +108,11 @@ class Field {
   // The key must be written.
   Field& required() {
     field_.is_required = true;
+    return *this;
+  }
+  // The key may be written instead of a required one, described before it; not beside it.
+  Field& instead_of(std::string_view required_field) {
+    field_.instead_of = required_field;
     return *this;
   }
   // Inclusive bounds of a number, a duration or a size.

@@ -66,6 +66,8 @@ class Reader {
   void read_value(const Node& node, const FieldDescription& field, const Type& type, void* out);
   void read_scalar(const Node& node, const FieldDescription& field, const Type& type, void* out);
   void read_list(const Node& node, const FieldDescription& field, const Type& type, void* out);
+  void check_required(const Node& node, const StructDescription& description,
+                      const std::vector<const Node*>& keys, std::size_t required);
   void check_choice(const Node& node, const StructDescription& description);
   void check_length(const Node& node, const FieldDescription& field);
   void report_unknown(const Node& key, const StructDescription& description);
@@ -108,8 +110,28 @@ void Reader::read_struct(const Node& node, const StructDescription& description,
   }
   if (description.has_exactly_one) check_choice(node, description);
   for (std::size_t i = 0; i < fields.size(); ++i) {
-    if (!fields[i].is_required || keys[i] != nullptr) continue;
-    problems_.error(node.position, fmt::format("missing key {}", quote(fields[i].name)));
+    if (fields[i].is_required) check_required(node, description, keys, i);
+  }
+}
+
+// keys: as they were found, by field; those of fields that were not written are null.
+void Reader::check_required(const Node& node, const StructDescription& description,
+                            const std::vector<const Node*>& keys, std::size_t required) {
+  const std::vector<FieldDescription>& fields = description.fields;
+  const std::string_view name = fields[required].name;
+  const auto other = std::ranges::find(fields, name, &FieldDescription::instead_of);
+  const Node* const key = keys[required];
+  if (other == fields.end()) {
+    if (key == nullptr) problems_.error(node.position, "missing key " + quote(name));
+    return;
+  }
+  const Node* const other_key = keys[static_cast<std::size_t>(other - fields.begin())];
+  if (key == nullptr && other_key == nullptr) {
+    problems_.error(node.position,
+                    fmt::format("missing key {} or {}", quote(name), quote(other->name)));
+  } else if (key != nullptr && other_key != nullptr) {
+    problems_.error(other_key->position, fmt::format("either {} or {} may be written, not both",
+                                                     quote(name), quote(other->name)));
   }
 }
 

@@ -307,6 +307,33 @@ std::string problems_of_choice(std::string text) {
   return print(problems, document);
 }
 
+struct Alternatives {
+  std::string address;
+  std::vector<std::string> addresses;
+};
+template <class V>
+void describe(V& v, Alternatives& s) {
+  v.field("address", s.address, "One.").required();
+  v.field("addresses", s.addresses, "Several.").instead_of("address");
+}
+
+TEST(Reader, OneKeyMayBeWrittenInsteadOfARequiredOne) {
+  const auto problems_of_alternatives = [](std::string text) {
+    Alternatives alternatives;
+    Problems problems;
+    const Document document = parse_document("weir.yaml", std::move(text), problems);
+    read(document.root, alternatives, problems);
+    return print(problems, document);
+  };
+  EXPECT_EQ(problems_of_alternatives("address: a\n"), "");
+  EXPECT_EQ(problems_of_alternatives("addresses: [a, b]\n"), "");
+  EXPECT_EQ(problems_of_alternatives("{}\n"),
+            "weir.yaml:1:1: error: missing key 'address' or 'addresses'\n{}\n^\n");
+  EXPECT_EQ(problems_of_alternatives("addresses: [a]\naddress: a\n"),
+            "weir.yaml:1:1: error: either 'address' or 'addresses' may be written, not both\n"
+            "addresses: [a]\n^\n");
+}
+
 TEST(Reader, AChoiceHasExactlyOneKey) {
   EXPECT_EQ(problems_of_choice("one: 1"), "");
   EXPECT_NE(problems_of_choice("{}").find("1:1: error: expected one of one, two, found nothing"),

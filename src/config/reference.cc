@@ -58,6 +58,7 @@ std::string type_of_field(const FieldDescription& field, const std::vector<Named
 
 std::string default_of(const FieldDescription& field, const StructDescription& description) {
   if (field.is_required) return "required";
+  if (!field.instead_of.empty()) return fmt::format("instead of `{}`", field.instead_of);
   const auto* defaults = static_cast<const std::byte*>(description.defaults);
   const std::optional<std::string> text = printed(*field.type, defaults + field.offset);
   return text ? "`" + *text + "`" : "";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <fmt/format.h>
 #include <vector>
 
 #include "base/assert.h"
@@ -107,6 +108,7 @@ class SchemaWriter {
   void add_struct(JsonText& out, const StructDescription& description) const {
     JsonText properties;
     JsonText required;
+    JsonText choices;
     for (const FieldDescription& field : description.fields) {
       JsonText schema;
       schema.add("description", quoted(field.help));
@@ -115,7 +117,14 @@ class SchemaWriter {
       const std::string initial = json_value(*field.type, defaults + field.offset);
       if (!field.is_required && !initial.empty()) schema.add("default", initial);
       properties.add(field.name, schema.object());
-      if (field.is_required) required.add(quoted(field.name));
+      const auto other =
+          std::ranges::find(description.fields, field.name, &FieldDescription::instead_of);
+      if (!field.is_required) continue;
+      if (other == description.fields.end()) {
+        required.add(quoted(field.name));
+      } else {
+        choices.add(choice_of(field.name, other->name));
+      }
     }
     out.add("type", quoted("object"));
     out.add("additionalProperties", "false");
@@ -124,7 +133,14 @@ class SchemaWriter {
       out.add("maxProperties", "1");
     }
     if (!required.is_empty()) out.add("required", required.array());
+    if (!choices.is_empty()) out.add("allOf", choices.array());
     out.add("properties", properties.object());
+  }
+
+  // Exactly one of two keys is there.
+  static std::string choice_of(std::string_view key, std::string_view other) {
+    return fmt::format(R"({{"oneOf":[{{"required":[{}]}},{{"required":[{}]}}]}})", quoted(key),
+                       quoted(other));
   }
 
   void add_type(JsonText& out, const FieldDescription& field, const Type& type) const {

@@ -110,6 +110,11 @@ std::uint16_t Address::port() const noexcept {
   return family() == AF_INET6 ? ntohs(storage_.v6.sin6_port) : 0;
 }
 
+bool Address::is_wildcard() const noexcept {
+  if (family() == AF_INET) return storage_.v4.sin_addr.s_addr == INADDR_ANY;
+  return family() == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&storage_.v6.sin6_addr);
+}
+
 void Address::set_port(std::uint16_t port) noexcept {
   if (family() == AF_INET) storage_.v4.sin_port = htons(port);
   if (family() == AF_INET6) storage_.v6.sin6_port = htons(port);

@@ -31,6 +31,8 @@ class Address {
   static std::expected<Address, std::string> parse_with_optional_port(std::string_view text);
 
   int family() const noexcept { return storage_.base.sa_family; }
+  // 0.0.0.0 or [::].
+  bool is_wildcard() const noexcept;
   bool is_unix() const noexcept { return family() == AF_UNIX; }
   // 0 for a unix socket.
   std::uint16_t port() const noexcept;

@@ -45,13 +45,15 @@ void set_option(int fd, int level, int option, int value) {
   ::setsockopt(fd, level, option, &value, sizeof value);
 }
 
-Fd make_socket(const Address& address) {
+Fd make_socket(const Address& address, const ListenOptions& options) {
   Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.is_open() || address.is_unix()) return fd;
   set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);  // accepted sockets inherit both
   keep_alive(fd.get());
-  if (address.family() == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  if (address.family() == AF_INET6) {
+    set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, options.ipv6_only ? 1 : 0);
+  }
   return fd;
 }
 
@@ -83,7 +85,8 @@ Address local_address(int fd) {
 }  // namespace
 
 std::expected<ListeningSockets, std::string> open_listening_sockets(const Address& address,
-                                                                    std::size_t count) {
+                                                                    std::size_t count,
+                                                                    const ListenOptions& options) {
   ListeningSockets opened;
   opened.address = address;
   for (std::size_t i = 0; i < count; ++i) {
@@ -94,7 +97,7 @@ std::expected<ListeningSockets, std::string> open_listening_sockets(const Addres
       opened.sockets.push_back(std::move(fd));
       continue;
     }
-    fd = make_socket(address);
+    fd = make_socket(address, options);
     if (!fd.is_open()) return explain(address, errno);
     // The first bind is made without SO_REUSEPORT: with it, a second process of the same user would
     // share the port without a word.

@@ -15,11 +15,15 @@ struct ListeningSockets {
   Address address;          // with the port that the kernel chose, if 0 was asked for
 };
 
+struct ListenOptions {
+  bool ipv6_only = false;  // [::] takes IPv4 as well otherwise
+};
+
 // `count` sockets that listen on one address, between which the kernel spreads connections. A port
 // that is taken, be it by another Weir of the same user, is an error. The error is a sentence with
 // a remedy.
-std::expected<ListeningSockets, std::string> open_listening_sockets(const Address& address,
-                                                                    std::size_t count);
+std::expected<ListeningSockets, std::string> open_listening_sockets(
+    const Address& address, std::size_t count, const ListenOptions& options = {});
 
 // Has the kernel find out within a minute that the peer of an idle connection is gone: probes after
 // 30 s.

@@ -2,6 +2,7 @@
 // What a configuration says of a listener and its routes.
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -156,7 +157,8 @@ void describe(V& v, ListenerLimits& s) {
 struct ListenerSettings {
   config::Position position;
   config::Located<std::string> name;
-  config::Located<net::Address> address;
+  config::Located<net::Address> address;  // if there are no addresses
+  std::vector<config::Located<net::Address>> addresses;
   Protocol protocol = Protocol::http;
   std::vector<FilterEntry> filters;
   std::vector<RouteSettings> routes;
@@ -172,10 +174,21 @@ struct ListenerSettings {
   AccessLogSettings access_log;
 };
 
+// All of them, whichever key they were written under.
+inline std::span<const config::Located<net::Address>> addresses_of(
+    const ListenerSettings& s WEIR_LIFETIMEBOUND) {
+  if (!s.addresses.empty()) return s.addresses;
+  return {&s.address, 1};
+}
+
 template <class V>
 void describe(V& v, ListenerSettings& s) {
   v.field("name", s.name, "Name of the listener, unique.").required().length_min(1).length_max(128);
   v.field("address", s.address, "Where clients connect to; port 0 is any free one.").required();
+  v.field("addresses", s.addresses,
+          "Several of them. `[::]:PORT` takes IPv4 as well, unless `0.0.0.0:PORT` is listened on.")
+      .instead_of("address")
+      .size(1, 64);
   v.field("protocol", s.protocol,
           "What is spoken: `tcp` passes bytes on and makes no content decisions.");
   v.field("filters", s.filters,

@@ -79,7 +79,7 @@ class ProxyFixture : public testing::Test {
     listener->filters = filters_;
     const std::size_t routes = std::max<std::size_t>(listener_.routes.size(), 1);
     snapshot->listeners.push_back({.listener = std::move(listener),
-                                   .sockets = kSockets,
+                                   .sockets = {kSockets},
                                    .router = make_router(listener_),
                                    .route_backends = std::vector(routes, BackendIndex{0}),
                                    .route_filters = std::vector(routes, filters_)});

@@ -131,18 +131,19 @@ void ProxyWorker::take_over_listeners(std::span<const WorkerSocket> sockets) {
     if (!listener->is_stopped()) before.emplace(listener->sockets(), listener);
   }
   for (const ServedListener& served : snapshot_->listeners) {
-    if (const auto known = before.extract(served.sockets)) {
-      WorkerListener& listener = *listeners_.emplace_back(known.mapped());
-      if (listener.listener().protocol != served.listener->protocol) end_idle_soon();
-      listener.serve(served);
-      continue;
+    for (const SocketsId id : served.sockets) {
+      if (const auto known = before.extract(id)) {
+        WorkerListener& listener = *listeners_.emplace_back(known.mapped());
+        if (listener.listener().protocol != served.listener->protocol) end_idle_soon();
+        listener.serve(served);
+        continue;
+      }
+      const auto socket = std::ranges::find(sockets, id, &WorkerSocket::sockets);
+      WEIR_ASSERT(socket != sockets.end());
+      listeners_.push_back(make_local<WorkerListener>(*this, id, socket->port, *socket->socket));
+      listeners_.back()->serve(served);
+      listeners_.back()->start();
     }
-    const auto socket = std::ranges::find(sockets, served.sockets, &WorkerSocket::sockets);
-    WEIR_ASSERT(socket != sockets.end());
-    listeners_.push_back(
-        make_local<WorkerListener>(*this, served.sockets, socket->port, *socket->socket));
-    listeners_.back()->serve(served);
-    listeners_.back()->start();
   }
   for (const auto& [sockets_id, gone] : before) {
     gone->stop();

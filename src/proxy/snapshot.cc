@@ -4,7 +4,6 @@ namespace weir::proxy {
 
 Listener::Listener(const ListenerSettings& settings, stats::Registry& registry)
     : name(settings.name.value),
-      address(settings.address.value),
       protocol(settings.protocol),
       head_limits{.head_bytes = static_cast<std::uint32_t>(settings.limits.head_bytes.value),
                   .fields = settings.limits.head_fields},

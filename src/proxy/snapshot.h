@@ -28,7 +28,6 @@ struct Listener {
   Listener(const ListenerSettings& settings, stats::Registry& registry);
 
   std::string name;
-  net::Address address;
   Protocol protocol;
   http1::HeadLimits head_limits;
   ListenerTimeouts timeouts;
@@ -52,7 +51,7 @@ enum class SocketsId : std::uint32_t {};
 // A listener with its routes.
 struct ServedListener {
   std::shared_ptr<const Listener> listener;
-  SocketsId sockets{};
+  std::vector<SocketsId> sockets;  // an entry for each of its addresses
   std::shared_ptr<const Router> router;
   // By RouteIndex.
   std::vector<BackendIndex> route_backends;                       // none: a filter replies to all

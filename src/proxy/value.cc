@@ -176,8 +176,8 @@ std::string_view listener_name(const ValueSource& source, std::string_view /*nam
 
 std::string_view listener_port(const ValueSource& source, std::string_view /*name*/,
                                ValueSpace& space) noexcept {
-  const bool is_unix = source.listener_use.listener->address.is_unix();
-  return is_unix ? std::string_view() : write_number(source.listener_use.port, space);
+  const std::uint16_t port = source.listener_use.port;
+  return port == 0 ? std::string_view() : write_number(port, space);
 }
 
 // A text of the request's head as it is.

@@ -14,7 +14,7 @@ struct ListenerUse : LocalCounted {
               std::uint32_t worker) noexcept
       : listener(std::move(used)), port(listening_port), cells(listener->stats->of(worker)) {}
   std::shared_ptr<const Listener> listener;
-  std::uint16_t port;  // that the socket has got
+  std::uint16_t port;  // that the socket has got; 0 for a unix socket
   stats::ListenerCells& cells;
 };
 

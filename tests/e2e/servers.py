@@ -28,7 +28,8 @@ class PeerConnection:
     def __init__(self, connected):
         self.socket = connected
         self.socket.settimeout(DEADLINE_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if connected.family != socket.AF_UNIX:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.peer = connected.getpeername()
         self.ended = threading.Event()  # a server's: its script is over
         self._stream = connected.makefile("rb")
@@ -245,11 +246,20 @@ class Response:
         return dict((n.lower(), value) for n, value in self.fields).get(name.lower())
 
 
+def family_of(address):
+    if isinstance(address, str):
+        return socket.AF_UNIX
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+
+
 class Client(PeerConnection):
-    """A connection to a listener of Weir that speaks HTTP as badly as a test wants."""
+    """A connection to a listener of Weir that speaks HTTP as badly as a test wants.
+
+    address: (host, port), or the path of a unix socket.
+    """
 
     def __init__(self, address, *, source=None, receive_buffer=None):
-        connecting = socket.socket()
+        connecting = socket.socket(family_of(address))
         if receive_buffer is not None:
             connecting.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if source is not None:

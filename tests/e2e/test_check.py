@@ -38,7 +38,7 @@ def test_a_good_file_is_ok(tmp_path):
 
 def test_a_misspelt_key(tmp_path):
     assert check(tmp_path, replaced("address: 127.0.0.1:0", "adress: 127.0.0.1:0")) == (1, """\
-weir.yaml:2:5: error: missing key 'address'
+weir.yaml:2:5: error: missing key 'address' or 'addresses'
   - name: web
     ^
 weir.yaml:3:5: error: unknown key 'adress' (did you mean 'address'?)

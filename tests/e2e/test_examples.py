@@ -9,6 +9,7 @@ from weir import BINARY, ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 _ADDRESS = re.compile(r"""(\baddress: *)("[^"]*"|[^\s,}#]+)""")
+_ADDRESSES = re.compile(r"\baddresses:(\n +- .+)+")
 _HOST = re.compile(r"\bhost: *\[?([^\s,}\]#]+)")
 
 
@@ -16,6 +17,7 @@ def relocated(text, server_address):
     """Its listeners on free local ports; all its servers are the one at `server_address`."""
     front, mark, back = text.partition("\nbackends:")
     assert mark, "an example has its listeners first"
+    front = _ADDRESSES.sub('addresses: [ "127.0.0.1:0", "127.0.0.1:0" ]', front)
     front = _ADDRESS.sub(r"\g<1>127.0.0.1:0", front)
     back = _ADDRESS.sub(lambda match: match[1] + server_address, back)
     if not re.search(r"^admin:", front, re.MULTILINE):

@@ -32,8 +32,8 @@ def refused(weir, configuration):
 def listeners(weir):
     """(host, port) by name, of those in force."""
     _, answer = weir.api("GET", "/listeners")
-    return {one["name"]: (one["address"].rpartition(":")[0], int(one["address"].rpartition(":")[2]))
-            for one in answer["listeners"]}
+    parts = {one["name"]: one["addresses"][0].rpartition(":") for one in answer["listeners"]}
+    return {name: (host, int(port)) for name, (host, _, port) in parts.items()}
 
 
 def weights(weir):
