@@ -219,21 +219,33 @@ bool is_same_match(const proxy::ListenerSettings& a, const proxy::ListenerSettin
   });
 }
 
-// The routers in force, by their listeners' names.
-class KnownRouters {
+// What is in force, by the listeners' names.
+class KnownListeners {
  public:
-  explicit KnownRouters(const InForce* before) : before_(before) {
+  explicit KnownListeners(const InForce* before) : before_(before) {
     if (before == nullptr) return;
     for (std::size_t i = 0; i < before->settings.listeners.size(); ++i) {
       places_.emplace(*before->settings.listeners[i].name, i);
     }
   }
   // Null: its routes match otherwise than before.
-  std::shared_ptr<const proxy::Router> find_same(const proxy::ListenerSettings& listener) const {
+  std::shared_ptr<const proxy::Router> find_router(const proxy::ListenerSettings& listener) const {
     const auto found = places_.find(*listener.name);
     if (found == places_.end()) return nullptr;
     const bool is_same = is_same_match(before_->settings.listeners[found->second], listener);
     return is_same ? before_->snapshot.listeners[found->second].router : nullptr;
+  }
+  // With the connections that it has counted, as long as it tells clients apart in the same way.
+  std::shared_ptr<proxy::ClientLimit> client_limit_of(
+      const proxy::ListenerSettings& listener) const {
+    if (!listener.limits.connections_per_client) return nullptr;
+    const proxy::ClientPrefixes& prefixes = listener.limits.client_prefixes;
+    const auto found = places_.find(*listener.name);
+    if (found != places_.end()) {
+      const auto& known = before_->snapshot.listeners[found->second].listener->client_limit;
+      if (known != nullptr && known->prefixes() == prefixes) return known;
+    }
+    return std::make_shared<proxy::ClientLimit>(prefixes);
   }
 
  private:
@@ -249,11 +261,12 @@ proxy::Snapshot compile(const Settings& settings, stats::Registry& registry,
   snapshot.maxconn = settings.maxconn.value_or(0);
   compile_backends(settings, registry, before, snapshot);
   const BackendPlaces places = places_of(snapshot.backends);
-  const KnownRouters known(before);
+  const KnownListeners known(before);
   FilterCompiler filters(settings);
   for (const auto& listener : settings.listeners) {
     proxy::ServedListener& served = snapshot.listeners.emplace_back();
     auto compiled = std::make_shared<proxy::Listener>(listener, registry);
+    compiled->client_limit = known.client_limit_of(listener);
     compiled->filters = filters.chain_of_listener(listener);
     served.listener = std::move(compiled);
     const auto add_route = [&](const proxy::RouteSettings* route, const std::string& backend) {
@@ -263,7 +276,7 @@ proxy::Snapshot compile(const Settings& settings, stats::Registry& registry,
     };
     for (const auto& route : listener.routes) add_route(&route, *route.backend);
     if (listener.routes.empty()) add_route(nullptr, *listener.backend);
-    served.router = known.find_same(listener);
+    served.router = known.find_router(listener);
     if (served.router == nullptr) served.router = proxy::make_router(listener);
   }
   return snapshot;

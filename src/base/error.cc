@@ -48,6 +48,8 @@ constexpr std::array kErrorKinds = {
     ErrorKindRow{
         bad_proxy_header, 0, 3, kNo, "bad_proxy_header",
         "A trusted proxy's connection does not begin with a header of the PROXY protocol."},
+    ErrorKindRow{too_many_connections, 0, 8, kNo, "too_many_connections",
+                 "The client has limits.connections_per_client connections already."},
     ErrorKindRow{no_route, 404, 12, kNo, "no_route",
                  "No route of the listener matches the request."},
     ErrorKindRow{misdirected_request, 421, 9, kNo, "misdirected_request",

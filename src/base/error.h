@@ -27,6 +27,7 @@ enum class ErrorKind : std::uint16_t {
   client_closed,
   client_reset,
   bad_proxy_header,
+  too_many_connections,
   // Where the request should go.
   no_route,
   misdirected_request,

@@ -11,6 +11,7 @@
 #include "config/description.h"
 #include "net/address.h"
 #include "net/cidr.h"
+#include "proxy/client_limit.h"
 #include "proxy/filter_entry.h"
 #include "proxy/log_format.h"
 #include "proxy/router.h"
@@ -141,7 +142,17 @@ struct ListenerLimits {
   std::uint32_t head_fields = 128;
   std::optional<ByteCount> body_bytes;
   std::optional<std::uint64_t> requests_per_connection;
+  std::optional<std::uint32_t> connections_per_client;
+  ClientPrefixes client_prefixes;
 };
+
+template <class V>
+void describe(V& v, ClientPrefixes& s) {
+  v.field("ipv4", s.ipv4, "Bits of an IPv4 address that tell clients apart; 32 is all of it.")
+      .range(1, 32);
+  v.field("ipv6", s.ipv6, "Bits of an IPv6 address; most clients have a network of 64 bits.")
+      .range(1, 128);
+}
 
 template <class V>
 void describe(V& v, ListenerLimits& s) {
@@ -152,6 +163,13 @@ void describe(V& v, ListenerLimits& s) {
   v.field("requests_per_connection", s.requests_per_connection,
           "Requests a client connection may carry before it is closed; without it, any number.")
       .range(1, UINT64_MAX);
+  v.field("connections_per_client", s.connections_per_client,
+          "Connections that a client (by its address; behind a header of the PROXY protocol, the "
+          "one that it names) may have open with the listener, over all workers; more are reset. "
+          "Without it, any number.")
+      .range(1, 10'000'000);
+  v.field("client_prefixes", s.client_prefixes,
+          "How much of their addresses tells clients apart for connections_per_client.");
 }
 
 struct ListenerSettings {
@@ -217,7 +235,7 @@ void describe(V& v, ListenerSettings& s) {
           "32 hexadecimal digits. Empty: none.")
       .length_max(64);
   v.field("timeouts", s.timeouts, "How long clients may take.");
-  v.field("limits", s.limits, "How much clients may send.");
+  v.field("limits", s.limits, "How much clients may send, and how many connections they may have.");
   v.field("access_log", s.access_log, "A line for each request or tunnel.");
 }
 

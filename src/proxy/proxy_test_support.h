@@ -77,6 +77,7 @@ class ProxyFixture : public testing::Test {
     auto listener = std::make_shared<Listener>(listener_, registry_);
     listener->access_log = log_file_;
     listener->filters = filters_;
+    listener->client_limit = client_limit_;
     const std::size_t routes = std::max<std::size_t>(listener_.routes.size(), 1);
     snapshot->listeners.push_back({.listener = std::move(listener),
                                    .sockets = {kSockets},
@@ -170,6 +171,7 @@ class ProxyFixture : public testing::Test {
   stats::Registry registry_{1};
   LogRing log_{1 << 20};
   std::shared_ptr<const FilterChain> filters_;
+  std::shared_ptr<ClientLimit> client_limit_;
   std::shared_ptr<const AccessLogFile> log_file_ = std::make_shared<const AccessLogFile>(0u);
   Jobs file_jobs_{"files"};
   ProxyShared shared_{registry_, file_jobs_};

@@ -40,6 +40,7 @@ class ClientConnection : public Link {
   ProxyWorker& worker;
   LocalRef<WorkerListener> listener;  // a tunnel lets it go
   LocalRef<ListenerUse> accepted_by;
+  SharedCounts::Hold counted;  // for its client, by what accepted_by has
   net::Address peer;  // the client; behind a header of the PROXY protocol, the one that it names
   std::unique_ptr<AnnouncedConnection> announced;  // what that header said; null: there was none
   net::SocketStream stream;

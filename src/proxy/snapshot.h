@@ -32,6 +32,8 @@ struct Listener {
   http1::HeadLimits head_limits;
   ListenerTimeouts timeouts;
   ListenerLimits limits;
+  std::shared_ptr<ClientLimit>
+      client_limit;       // of limits.connections_per_client; null: there is none
   std::uint32_t maxconn;  // 0: no limit
   net::CidrSet trusted_proxies;
   bool proxy_protocol;  // expected from trusted proxies

@@ -18,6 +18,7 @@ struct alignas(kCacheLineBytes) ListenerCells {
   Cell connections;         // accepted
   Cell connections_closed;  // of those; the difference over all workers is what is open
   Cell connections_refused;
+  Cell clients_not_counted;
   Histogram request_duration;
 };
 

@@ -109,6 +109,11 @@ constexpr std::array kMetrics = {
               "weir_listener_connections_refused_total", kNone,
               offsetof(ListenerCells, connections_refused),
               "Connections closed at once because a limit was reached."},
+    MetricRow{MetricId::listener_clients_not_counted, counter, kListener,
+              "weir_listener_clients_not_counted_total", kNone,
+              offsetof(ListenerCells, clients_not_counted),
+              "Connections to which connections_per_client was not applied, because too many "
+              "clients are connected to count them all."},
     MetricRow{MetricId::listener_requests, counter, kListener, "weir_listener_requests_total",
               kNone, offsetof(ListenerCells, requests), "Requests received."},
     MetricRow{MetricId::listener_responses, counter, kListener, "weir_listener_responses_total",

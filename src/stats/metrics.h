@@ -40,6 +40,7 @@ enum class MetricId : std::uint8_t {
   listener_connections,
   listener_connections_open,
   listener_connections_refused,
+  listener_clients_not_counted,
   listener_requests,
   listener_responses,
   listener_received,

@@ -103,7 +103,7 @@ Task<Next> serve_request(ClientConnection& connection, net::Http1ClientSide& cli
 }
 
 // Nothing was served. Who went without a word, to see whether somebody listens, leaves no line.
-void end_unannounced(ClientConnection& connection, Error error) {
+void end_unadmitted(ClientConnection& connection, Error error) {
   connection.stream.reset_on_close();
   if (error.kind == ErrorKind::client_closed) return;
   net::Http1ClientSide client(connection.worker.worker(), connection.stream,
@@ -149,12 +149,13 @@ Task<void> serve_requests(ClientConnection& connection) {
 }  // namespace
 
 Task<void> serve_http_connection(ClientConnection& connection) {
-  Result<void> announced;
-  if (expects_proxy_header(connection)) announced = co_await read_proxy_header(connection);
-  if (announced) {
+  Result<void> admitted;
+  if (expects_proxy_header(connection)) admitted = co_await read_proxy_header(connection);
+  if (admitted) admitted = count_for_client(connection);
+  if (admitted) {
     co_await serve_requests(connection);
   } else {
-    end_unannounced(connection, announced.error());
+    end_unadmitted(connection, admitted.error());
   }
   connection.worker.end_connection(connection);
 }

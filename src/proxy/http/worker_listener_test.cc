@@ -44,6 +44,39 @@ TEST_F(WorkerListenerTest, CountsConnections) {
   EXPECT_EQ(listener_cells().connections_closed.read(), 2u);
 }
 
+TEST_F(WorkerListenerTest, AClientWithTooManyConnectionsIsResetUntilOneHasGone) {
+  FakeServer server;
+  client_limit_ = std::make_shared<ClientLimit>(ClientPrefixes{}, 8);
+  listener_.limits.connections_per_client = 1;
+  start_with(server);
+  {
+    Peer first = make_idle_client(server);
+    Peer second = connect_and_send(kGet);
+    EXPECT_TRUE(is_reset(second));
+    EXPECT_EQ(listener_cells().connections_refused.read(), 1u);
+    // Under a reload the count stays.
+    reload();
+    Peer third = connect_and_send(kGet);
+    EXPECT_TRUE(is_reset(third));
+  }
+  ASSERT_TRUE(has_no_connections());
+  const Peer next = make_idle_client(server);
+}
+
+TEST_F(WorkerListenerTest, AClientThatCannotBeCountedIsServed) {
+  FakeServer server;
+  client_limit_ = std::make_shared<ClientLimit>(ClientPrefixes{}, 8);
+  listener_.limits.connections_per_client = 1;
+  std::vector<SharedCounts::Hold> others;
+  for (std::uint64_t key = 0; key < 8; ++key) {
+    others.push_back(client_limit_->counts().try_add({key, key}, 1).second);
+  }
+  start_with(server);
+  const Peer one = make_idle_client(server);
+  EXPECT_EQ(listener_cells().clients_not_counted.read(), 1u);
+  EXPECT_EQ(listener_cells().connections_refused.read(), 0u);
+}
+
 TEST_F(WorkerListenerTest, ConnectionsOverTheLimitWaitForRoom) {
   FakeServer server;
   add_server(server.address);
