@@ -149,10 +149,24 @@ void check_addresses(const Settings& settings, Problems& problems) {
   }
 }
 
+// Of a server's own, or else of the backend's.
+void check_source(const BackendEntry& backend, const backend::ServerSettings& server,
+                  Problems& problems) {
+  const auto& source = *server.source_address ? server.source_address : backend.source_address;
+  const int family = server.address.address.family();
+  if (!*source || (*source)->address.family() == family) return;
+  problems.error(source.position, "source_address " + print_scalar(**source) +
+                                      " is of another family than the address of server " +
+                                      quote(*server.name));
+}
+
 void check_backend(const BackendEntry& backend, Problems& problems) {
   check_filters(backend.filters, problems);
   Names servers("server", problems);
-  for (const auto& server : backend.servers) servers.add(server.name);
+  for (const auto& server : backend.servers) {
+    servers.add(server.name);
+    check_source(backend, server, problems);
+  }
   const bool all_zero =
       std::ranges::all_of(backend.servers, [](const auto& server) { return server.weight == 0; });
   if (all_zero && !backend.servers.empty()) {

@@ -91,6 +91,19 @@ bool has_ipv4_twin(const net::Address& address, const Settings& settings) {
   });
 }
 
+// What the kernel may not have. The error is a sentence.
+std::expected<void, std::string> check_tcp(const Settings& settings) {
+  for (const auto& listener : settings.listeners) {
+    const auto checked = net::check_available(listener.tcp);
+    if (!checked) return std::unexpected("listener " + *listener.name + ": " + checked.error());
+  }
+  for (const auto& backend : settings.backends) {
+    const auto checked = net::check_available(backend.tcp);
+    if (!checked) return std::unexpected("backend " + *backend.name + ": " + checked.error());
+  }
+  return {};
+}
+
 // Weights or states of a backend's servers have changed.
 class Adoption final : public WorkerOrder {
  public:
@@ -163,6 +176,7 @@ LiveConfiguration::LiveConfiguration(Settings settings, std::string file, stats:
 
 std::expected<void, std::string> LiveConfiguration::prepare() {
   auto snapshot = std::make_shared<proxy::Snapshot>(compile(settings_, registry_));
+  if (auto checked = check_tcp(settings_); !checked) return checked;
   if (auto opened = open_logs(settings_, *snapshot); !opened) return opened;
   auto addresses = open_addresses(settings_, *snapshot);
   if (!addresses) return std::unexpected(std::move(addresses.error()));
@@ -226,13 +240,13 @@ std::expected<LiveConfiguration::OpenAddresses, std::string> LiveConfiguration::
   for (std::size_t i = 0; i < next.listeners.size(); ++i) {
     const std::string& name = *next.listeners[i].name;
     for (const auto& address : addresses_of(next.listeners[i])) {
-      OpenAddress& taken = addresses.emplace_back(
-          OpenAddress{.id = {},
-                      .listener = name,
-                      .configured = *address,
-                      .options = {.ipv6_only = has_ipv4_twin(*address, next)},
-                      .address = {},
-                      .not_taken = {}});
+      OpenAddress& taken = addresses.emplace_back(OpenAddress{
+          .id = {},
+          .listener = name,
+          .configured = *address,
+          .options = {.ipv6_only = has_ipv4_twin(*address, next), .tcp = next.listeners[i].tcp},
+          .address = {},
+          .not_taken = {}});
       if (const auto known = open.extract(key_of(taken))) {
         taken.id = known.mapped()->id;
         taken.address = known.mapped()->address;
@@ -295,6 +309,9 @@ LiveConfiguration::Change LiveConfiguration::apply(Settings next) {
   const auto current = snapshot();
   const InForce before{.settings = settings_, .snapshot = *current};
   auto snapshot = std::make_shared<proxy::Snapshot>(compile(next, registry_, &before));
+  if (const auto checked = check_tcp(next); !checked) {
+    return refuse(422, "cannot_set_tcp", checked.error());
+  }
   if (const auto opened = open_logs(next, *snapshot); !opened) {
     return refuse(422, "cannot_open_log", opened.error());
   }

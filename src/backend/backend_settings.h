@@ -10,6 +10,8 @@
 #include "base/time.h"
 #include "config/description.h"
 #include "net/address.h"
+#include "net/source_address.h"
+#include "net/tcp_settings.h"
 
 namespace weir::backend {
 
@@ -21,6 +23,7 @@ struct ServerSettings {
   std::uint32_t weight = 1;
   bool backup = false;
   std::optional<std::uint32_t> maxconn;
+  config::Located<std::optional<net::SourceAddress>> source_address;
 };
 
 template <class V>
@@ -40,6 +43,9 @@ void describe(V& v, ServerSettings& s) {
           "Requests and tunnels that the server is sent at a time, over all workers; more wait in "
           "the backend's queue when every server is full.")
       .range(1, 1'000'000);
+  v.field("source_address", s.source_address,
+          "The address of this machine that connections to the server come from, instead of the "
+          "backend's.");
 }
 
 struct PoolSettings {
@@ -137,6 +143,8 @@ struct BackendSettings {
   RetrySettings retry;
   PoolSettings pool;
   std::optional<ProxyProtocol> proxy_protocol;
+  config::Located<std::optional<net::SourceAddress>> source_address;
+  net::TcpSettings tcp;
   Duration refused_pause = 1s;
   std::uint32_t queue_length = 1024;
   Duration drain_deadline = 5min;
@@ -158,6 +166,10 @@ void describe(V& v, BackendSettings& s) {
   v.field("proxy_protocol", s.proxy_protocol,
           "Connections to the servers begin with a header of the PROXY protocol of this version, "
           "which names the client. Requests of several clients then share no connection.");
+  v.field("source_address", s.source_address,
+          "The address of this machine that connections to the servers come from; without it, the "
+          "one that the kernel's routes say.");
+  v.field("tcp", s.tcp, "What TCP does for connections to the servers (not to unix sockets).");
   v.field("refused_pause", s.refused_pause,
           "How long a server that refused a connection is left out while another can be used.")
       .range(0s, 1h);

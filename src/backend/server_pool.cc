@@ -54,8 +54,30 @@ void ServerPool::belong_to(WorkerBackend& owner, balance::ServerIndex index,
   idle_max_ = (settings.idle_max + workers - 1) / workers;
   idle_timeout_ = settings.idle_timeout;
   streams_max_ = settings.requests_max.value_or(0);
+  const BackendSettings& of_backend = owner.backend().settings();
+  const auto& own_source = *of_backend.servers[balance::to_number(index)].source_address;
+  const auto& source = own_source ? own_source : *of_backend.source_address;
+  if (source != source_ || of_backend.tcp != tcp_) {
+    source_ = source;
+    tcp_ = of_backend.tcp;
+    close_idle();
+  }
   close_used_up();
   close_surplus();
+}
+
+Result<Socket*> ServerPool::make_socket() noexcept {
+  const net::Address& address = server_->address();
+  const auto socket = worker_.reactor().make_stream_socket(address.family());
+  if (!socket || address.is_unix()) return socket;
+  net::set_options((*socket)->fd(), tcp_);
+  if (!source_) return socket;
+  const int os_error = net::bind_source((*socket)->fd(), *source_);
+  if (os_error == 0) return socket;
+  worker_.reactor().close(**socket);
+  cells_.connects.add();
+  cells_.connect_failures.add();
+  return fail(ErrorKind::source_address_unavailable, Side::weir, os_error);
 }
 
 void ServerPool::retire(Duration drain_deadline) noexcept {

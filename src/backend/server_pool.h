@@ -38,6 +38,8 @@ class ServerPool : public LocalCounted {
   balance::ServerIndex index() const noexcept { return index_; }
   void belong_to(WorkerBackend& owner, balance::ServerIndex index, const PoolSettings& settings,
                  std::uint32_t workers) noexcept;
+  // A socket that is to be connected to the server, with what is set for it.
+  Result<Socket*> make_socket() noexcept;
   // The server or its backend is no longer configured: idle connections are closed, and what is
   // under way is cut after the deadline.
   void retire(Duration drain_deadline) noexcept;
@@ -103,6 +105,8 @@ class ServerPool : public LocalCounted {
   std::uint32_t idle_max_ = 0;
   std::uint32_t streams_max_ = 0;  // that a connection carries in all; 0: no limit
   Duration idle_timeout_{};
+  std::optional<net::SourceAddress> source_;
+  net::TcpSettings tcp_;
   bool is_retired_ = false;
   IntrusiveList<LeaseUse> uses_;
   DrainLimit drain_limit_;

@@ -102,10 +102,6 @@ void WorkerBackend::on_release(ServerIndex index) noexcept {
   if (backend_->may_be_full()) wait_queue_->on_slot_free();
 }
 
-Result<Socket*> WorkerBackend::make_socket(const ServerLease& lease) noexcept {
-  return worker_.reactor().make_stream_socket(lease.server().address().family());
-}
-
 Task<Result<void>> WorkerBackend::connect_stream(net::SocketStream& stream,
                                                  const ServerLease& lease, ConnectOptions options) {
   net::Address address = lease.server().address();
@@ -135,7 +131,7 @@ Task<Result<ServerStream>> WorkerBackend::connect(const ServerLease& lease, Conn
     pool.cells().reuses.add();
     co_return stream;
   }
-  Socket* socket = WEIR_CO_TRY(make_socket(lease));
+  Socket* socket = WEIR_CO_TRY(pool.make_socket());
   ServerConnection& connection = pool.make_connection(*socket);
   connection.port = pool.port_to_use(options.port);
   cancel.hold(connection.stream);

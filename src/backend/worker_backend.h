@@ -66,7 +66,6 @@ class WorkerBackend : public LocalCounted, private Link {
   // A connected socket to the server, which no pool knows: for tunnels.
   Task<Result<void>> connect_stream(net::SocketStream& stream, const ServerLease& lease,
                                     ConnectOptions options);
-  Result<Socket*> make_socket(const ServerLease& lease) noexcept;
 
   // Weights or states of servers have changed. Gives back what was in force, for somebody else to
   // destroy.

@@ -68,6 +68,8 @@ constexpr std::array kErrorKinds = {
         "The server did not accept a connection within timeouts.connect or the limits of retry."},
     ErrorKindRow{connect_failed, 502, 14, kYes, "connect_failed",
                  "No connection to the server could be made."},
+    ErrorKindRow{source_address_unavailable, 502, 14, kYes, "source_address_unavailable",
+                 "The source_address for the server is no address of this machine."},
     ErrorKindRow{server_write_timeout, 504, 4, kYes, "server_write_timeout",
                  "The server took nothing of the request for timeouts.server_body."},
     ErrorKindRow{

@@ -39,6 +39,7 @@ enum class ErrorKind : std::uint16_t {
   connect_refused,
   connect_timeout,
   connect_failed,
+  source_address_unavailable,
   server_write_timeout,
   response_head_timeout,
   response_body_timeout,

@@ -50,7 +50,7 @@ Fd make_socket(const Address& address, const ListenOptions& options) {
   if (!fd.is_open() || address.is_unix()) return fd;
   set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1);  // accepted sockets inherit both
-  keep_alive(fd.get());
+  set_options(fd.get(), options.tcp);
   if (address.family() == AF_INET6) {
     set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, options.ipv6_only ? 1 : 0);
   }
@@ -113,13 +113,6 @@ std::expected<ListeningSockets, std::string> open_listening_sockets(const Addres
     opened.sockets.push_back(std::move(fd));
   }
   return opened;
-}
-
-void keep_alive(int fd) noexcept {
-  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 30);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
 }
 
 void hold_off_new_connections(int fd) noexcept {

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "net/address.h"
+#include "net/tcp_settings.h"
 
 namespace weir::net {
 
@@ -17,6 +18,7 @@ struct ListeningSockets {
 
 struct ListenOptions {
   bool ipv6_only = false;  // [::] takes IPv4 as well otherwise
+  ListenerTcpSettings tcp = {};
 };
 
 // `count` sockets that listen on one address, between which the kernel spreads connections. A port
@@ -24,10 +26,6 @@ struct ListenOptions {
 // a remedy.
 std::expected<ListeningSockets, std::string> open_listening_sockets(
     const Address& address, std::size_t count, const ListenOptions& options = {});
-
-// Has the kernel find out within a minute that the peer of an idle connection is gone: probes after
-// 30 s.
-void keep_alive(int fd) noexcept;
 
 // From now on the kernel drops what asks for a connection to this listening socket: its queue can
 // be emptied before it is closed, and nobody is reset. Clients try again after a second. Does

@@ -11,6 +11,7 @@
 #include "config/description.h"
 #include "net/address.h"
 #include "net/cidr.h"
+#include "net/tcp_settings.h"
 #include "proxy/client_limit.h"
 #include "proxy/filter_entry.h"
 #include "proxy/log_format.h"
@@ -189,6 +190,7 @@ struct ListenerSettings {
   config::Located<std::string> request_id;
   ListenerTimeouts timeouts;
   ListenerLimits limits;
+  net::ListenerTcpSettings tcp;
   AccessLogSettings access_log;
 };
 
@@ -236,6 +238,7 @@ void describe(V& v, ListenerSettings& s) {
       .length_max(64);
   v.field("timeouts", s.timeouts, "How long clients may take.");
   v.field("limits", s.limits, "How much clients may send, and how many connections they may have.");
+  v.field("tcp", s.tcp, "What TCP does for clients' connections (not those of unix sockets).");
   v.field("access_log", s.access_log, "A line for each request or tunnel.");
 }
 

@@ -9,6 +9,7 @@ Listener::Listener(const ListenerSettings& settings, stats::Registry& registry)
                   .fields = settings.limits.head_fields},
       timeouts(settings.timeouts),
       limits(settings.limits),
+      tcp(settings.tcp),
       maxconn(settings.maxconn.value_or(0)),
       trusted_proxies(settings.trusted_proxies),
       proxy_protocol(*settings.proxy_protocol),

@@ -33,7 +33,8 @@ struct Listener {
   ListenerTimeouts timeouts;
   ListenerLimits limits;
   std::shared_ptr<ClientLimit>
-      client_limit;       // of limits.connections_per_client; null: there is none
+      client_limit;  // of limits.connections_per_client; null: there is none
+  net::ListenerTcpSettings tcp;
   std::uint32_t maxconn;  // 0: no limit
   net::CidrSet trusted_proxies;
   bool proxy_protocol;  // expected from trusted proxies

@@ -59,6 +59,10 @@ WorkerListener::~WorkerListener() {
 }
 
 void WorkerListener::serve(const ServedListener& served) {
+  // It was opened with those that are in force first.
+  if (use_ && listener().tcp != served.listener->tcp) {
+    net::set_options(socket_->fd(), served.listener->tcp);
+  }
   use_ = make_local<ListenerUse>(served.listener, port_, worker_.worker().index());
   router_ = served.router;
   route_backends_.clear();

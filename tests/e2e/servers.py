@@ -22,6 +22,12 @@ class Request:
         return dict((n.lower(), value) for n, value in self.fields).get(name.lower())
 
 
+def family_of(address):
+    if isinstance(address, str):
+        return socket.AF_UNIX
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+
+
 class PeerConnection:
     """One connection to a scripted server, or to Weir from a scripted client."""
 
@@ -114,13 +120,20 @@ class PeerConnection:
 
 
 class Server:
-    """Runs `script(connection)` for each connection, `connection` being a PeerConnection."""
+    """Runs `script(connection)` for each connection, `connection` being a PeerConnection.
+
+    host: an IP address, or the path of a unix socket.
+    """
 
     def __init__(self, script, host="127.0.0.1", port=0):
         self._script = script
-        self._listening = socket.create_server((host, port), backlog=4096)
-        self.host, self.port = self._listening.getsockname()[:2]
-        self.address = f"{self.host}:{self.port}"
+        place = host if host.startswith("/") else (host, port)
+        self._listening = socket.create_server(place, family=family_of(place), backlog=4096)
+        if self._listening.family == socket.AF_UNIX:
+            self.host, self.port, self.address = host, 0, f"unix:{host}"
+        else:
+            self.host, self.port = self._listening.getsockname()[:2]
+            self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self.connections = []
         self._closing = False
         threading.Thread(target=self._accept, daemon=True).start()
@@ -244,12 +257,6 @@ class Response:
 
     def field(self, name):
         return dict((n.lower(), value) for n, value in self.fields).get(name.lower())
-
-
-def family_of(address):
-    if isinstance(address, str):
-        return socket.AF_UNIX
-    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
 
 
 class Client(PeerConnection):

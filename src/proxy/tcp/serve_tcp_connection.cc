@@ -92,8 +92,8 @@ void count_and_log(ClientConnection& connection, const ListenerUse& use,
 Task<Result<void>> connect_server(ClientConnection& connection, backend::WorkerBackend& backend,
                                   const backend::ServerLease& lease,
                                   std::optional<net::SocketStream>& server, TimePoint due) {
-  Socket* socket = WEIR_CO_TRY(backend.make_socket(lease));
-  net::keep_alive(socket->fd());
+  Socket* socket = WEIR_CO_TRY(lease.pool().make_socket());
+  if (!backend.backend().settings().tcp.keep_alive) net::keep_alive(socket->fd());
   server.emplace(connection.worker.worker(), *socket, Side::server);
   connection.server_side.hold(*server);
   co_return co_await backend.connect_stream(*server, lease,
