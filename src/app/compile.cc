@@ -286,6 +286,7 @@ proxy::Snapshot compile(const Settings& settings, stats::Registry& registry,
     const auto add_route = [&](const proxy::RouteSettings* route, const std::string& backend) {
       served.route_backends.push_back(backend.empty() ? proxy::BackendIndex::none
                                                       : places.at(backend));
+      served.route_timeouts.push_back(route == nullptr ? proxy::RouteTimeouts() : route->timeouts);
       served.route_filters.push_back(filters.chain_of_route(listener, route, backend));
     };
     for (const auto& route : listener.routes) add_route(&route, *route.backend);

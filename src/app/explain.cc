@@ -189,10 +189,26 @@ class Lines {
   std::string text_;
 };
 
+// Those that the route has of its own.
+std::string print_timeouts(const proxy::RouteTimeouts& timeouts) {
+  std::string all;
+  const auto add = [&all](std::string_view name, const std::optional<Duration>& value) {
+    if (!value) return;
+    all += fmt::format("{}{} {}", all.empty() ? "" : ", ", name, config::print_scalar(*value));
+  };
+  add("request", timeouts.request);
+  add("client_body", timeouts.client_body);
+  add("response_head", timeouts.response_head);
+  add("server_body", timeouts.server_body);
+  return all;
+}
+
 // Route numbers count from 1, as people do.
 void add_route(Lines& lines, const proxy::ListenerSettings& listener, std::size_t index) {
   const proxy::RouteSettings& route = listener.routes[index];
   lines.add("route", fmt::format("{}: {}", index + 1, print_match(route.match)), route.position);
+  const std::string timeouts = print_timeouts(route.timeouts);
+  if (!timeouts.empty()) lines.add("timeouts", timeouts, route.position);
 }
 
 void add_rejected_routes(Lines& lines, const proxy::ListenerSettings& listener, std::size_t tried,

@@ -93,6 +93,8 @@ constexpr std::array kErrorKinds = {
                  "Neither side of the tunnel sent anything for timeouts.tunnel_idle."},
     ErrorKindRow{server_drained, 503, 14, kYes, "server_drained",
                  "The server was drained or removed, and drain_deadline has passed."},
+    ErrorKindRow{request_timeout, 504, 4, kNo, "request_timeout",
+                 "The request and its response took longer than the route's timeouts.request."},
     ErrorKindRow{descriptors_exhausted, 503, 8, kNo, "descriptors_exhausted",
                  "No file descriptor was left for a connection to the server."},
     ErrorKindRow{buffers_exhausted, 503, 8, kNo, "buffers_exhausted",

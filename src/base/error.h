@@ -51,6 +51,7 @@ enum class ErrorKind : std::uint16_t {
   bad_response_body,
   tunnel_idle_timeout,
   server_drained,
+  request_timeout,
   // What Weir ran out of or decided.
   descriptors_exhausted,
   buffers_exhausted,

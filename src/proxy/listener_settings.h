@@ -59,11 +59,34 @@ void describe(V& v, MatchSettings& s) {
       .or_single();
 }
 
+// Of a route's requests; what is not written is as its listener and backend say.
+struct RouteTimeouts {
+  std::optional<Duration> request;
+  std::optional<Duration> client_body;
+  std::optional<Duration> response_head;
+  std::optional<Duration> server_body;
+};
+
+template <class V>
+void describe(V& v, RouteTimeouts& s) {
+  v.field("request", s.request,
+          "How long a request may take in all, from its whole head to the last byte of its "
+          "response, with all attempts; without it, any time. Not what follows an upgrade.")
+      .range(1ms, 24h);
+  v.field("client_body", s.client_body, "Instead of the listener's timeouts.client_body.")
+      .range(1ms, 24h);
+  v.field("response_head", s.response_head, "Instead of the backend's timeouts.response_head.")
+      .range(1ms, 24h);
+  v.field("server_body", s.server_body, "Instead of the backend's timeouts.server_body.")
+      .range(1ms, 24h);
+}
+
 struct RouteSettings {
   config::Position position;
   MatchSettings match;
   std::vector<FilterEntry> filters;
   config::Located<std::string> backend;
+  RouteTimeouts timeouts;
 };
 
 template <class V>
@@ -73,6 +96,7 @@ void describe(V& v, RouteSettings& s) {
           "What requests of the route pass, in this order, behind those of the listener.");
   v.field("backend", s.backend,
           "Name of the backend that answers; not needed behind a filter that replies to all.");
+  v.field("timeouts", s.timeouts, "How long requests of the route may take.");
 }
 
 // Fields by which servers learn whose request it is.

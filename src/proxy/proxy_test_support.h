@@ -83,8 +83,15 @@ class ProxyFixture : public testing::Test {
                                    .sockets = {kSockets},
                                    .router = make_router(listener_),
                                    .route_backends = std::vector(routes, BackendIndex{0}),
-                                   .route_filters = std::vector(routes, filters_)});
+                                   .route_filters = std::vector(routes, filters_),
+                                   .route_timeouts = route_timeouts()});
     return snapshot;
+  }
+  std::vector<RouteTimeouts> route_timeouts() const {
+    std::vector<RouteTimeouts> timeouts;
+    for (const RouteSettings& route : listener_.routes) timeouts.push_back(route.timeouts);
+    if (timeouts.empty()) timeouts.emplace_back();
+    return timeouts;
   }
   void reload() { proxy_->install(make_snapshot(), {}); }
   void start_with(FakeServer& server) {

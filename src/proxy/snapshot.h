@@ -59,6 +59,7 @@ struct ServedListener {
   // By RouteIndex.
   std::vector<BackendIndex> route_backends;                       // none: a filter replies to all
   std::vector<std::shared_ptr<const FilterChain>> route_filters;  // null: there are none
+  std::vector<RouteTimeouts> route_timeouts;
 };
 
 struct Snapshot {

@@ -65,6 +65,7 @@ void WorkerListener::serve(const ServedListener& served) {
   }
   use_ = make_local<ListenerUse>(served.listener, port_, worker_.worker().index());
   router_ = served.router;
+  route_timeouts_ = served.route_timeouts;
   route_backends_.clear();
   for (const BackendIndex backend : served.route_backends) {
     route_backends_.push_back(backend == BackendIndex::none ? LocalRef<backend::WorkerBackend>()

@@ -37,6 +37,9 @@ class WorkerListener : public LocalCounted {
   const LocalRef<FilterUse>& filters_of(RouteIndex route) const noexcept {
     return route_filters_[static_cast<std::size_t>(route)];
   }
+  const RouteTimeouts& timeouts_of(RouteIndex route) const noexcept {
+    return route_timeouts_[static_cast<std::size_t>(route)];
+  }
   SocketsId sockets() const noexcept { return sockets_; }
   std::uint16_t port() const noexcept { return port_; }
 
@@ -86,6 +89,7 @@ class WorkerListener : public LocalCounted {
   std::shared_ptr<const Router> router_;
   std::vector<LocalRef<backend::WorkerBackend>> route_backends_;  // by RouteIndex
   std::vector<LocalRef<FilterUse>> route_filters_;                // likewise
+  std::vector<RouteTimeouts> route_timeouts_;                     // likewise
   SocketsId sockets_;
   std::uint16_t port_;
   Socket* socket_;

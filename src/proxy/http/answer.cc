@@ -62,7 +62,7 @@ Task<void> write_answer(Exchange& x, Origin origin) {
     }
   }
   x.response.persistence = persistence_after(x);
-  const TimePoint deadline = x.proxy.worker().now() + x.listener.timeouts.client_body;
+  const TimePoint deadline = x.proxy.worker().now() + x.timeouts.client_body;
   const bool with_body = x.request.method != http::Method::head && !x.own_body.empty();
   const auto written = co_await x.client.write_head(
       x.response, with_body ? net::BodyFollows::yes : net::BodyFollows::no, deadline);

@@ -33,14 +33,13 @@ class StreamUse final : private net::Abortable {
 
 BodyLimits request_limits(const Exchange& x) noexcept {
   const auto& body_bytes = x.listener.limits.body_bytes;
-  return {.read = x.listener.timeouts.client_body,
-          .write = x.backend->backend().settings().timeouts.server_body,
+  return {.read = x.timeouts.client_body,
+          .write = x.timeouts.server_body,
           .bytes_max = body_bytes ? body_bytes->value : UINT64_MAX};
 }
 
 BodyLimits response_limits(const Exchange& x) noexcept {
-  return {.read = x.backend->backend().settings().timeouts.server_body,
-          .write = x.listener.timeouts.client_body};
+  return {.read = x.timeouts.server_body, .write = x.timeouts.client_body};
 }
 
 // A body that is known to be too large to be kept is sent once only.
@@ -100,9 +99,8 @@ Task<Result<void>> read_final_head(Exchange& x, net::ServerSideStream& server, R
       co_return fail(ErrorKind::interim_responses_too_many, Side::server);
     }
     if (x.request.version == http::Version::http_1_0) continue;
-    WEIR_CO_TRY(
-        co_await x.client.write_head(x.response, net::BodyFollows::no,
-                                     x.proxy.worker().now() + x.listener.timeouts.client_body));
+    WEIR_CO_TRY(co_await x.client.write_head(x.response, net::BodyFollows::no,
+                                             x.proxy.worker().now() + x.timeouts.client_body));
   }
 }
 
@@ -144,8 +142,8 @@ Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStre
   x.status = head.status;
   x.response.fields = head.fields;
   x.progress = Progress::answered;
-  WEIR_CO_TRY(co_await x.client.write_head(
-      head, follows, x.proxy.worker().now() + x.listener.timeouts.client_body));
+  WEIR_CO_TRY(
+      co_await x.client.write_head(head, follows, x.proxy.worker().now() + x.timeouts.client_body));
   if (follows == net::BodyFollows::no) co_return Result<void>();
   // A long body keeps no generation of the backend's configuration.
   x.backend.reset();
@@ -169,7 +167,6 @@ Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStre
 Task<Result<void>> exchange_messages(Exchange& x, const ServerStream& stream, Relay& relay,
                                      TimePoint due) {
   net::ServerSideStream& server = stream.http();
-  const auto& timeouts = x.backend->backend().settings().timeouts;
   const auto follows = has_body(x.request) ? net::BodyFollows::yes : net::BodyFollows::no;
   const TimePoint started = x.proxy.worker().now();
   x.progress = Progress::sent;
@@ -177,12 +174,12 @@ Task<Result<void>> exchange_messages(Exchange& x, const ServerStream& stream, Re
   // HTTP/1.0 has requests without Host, no version that servers are spoken to has.
   if (request.authority.empty()) request.authority = stream.pool().server().authority();
   const auto written =
-      co_await server.write_head(request, follows, std::min(started + timeouts.server_body, due));
+      co_await server.write_head(request, follows, std::min(started + x.timeouts.server_body, due));
   if (follows == net::BodyFollows::yes && written) relay.start_request();
   // What a server said before it stopped listening is still its answer.
   const bool unwritten = !written && written.error().kind != ErrorKind::server_reset;
   if (unwritten) co_return written;
-  const HeadTime time{.began = started, .due = std::min(started + timeouts.response_head, due)};
+  const HeadTime time{.began = started, .due = std::min(started + x.timeouts.response_head, due)};
   const auto read = co_await read_final_head(x, server, relay, time);
   if (!read) co_return fail(read.error());
   x.body.stop_keeping();

@@ -23,6 +23,30 @@ struct MadeBody {
   MadeBody* before = nullptr;
 };
 
+// Those of its route, or else of its listener and backend.
+struct ExchangeTimeouts {
+  Duration client_body{};
+  Duration response_head{};
+  Duration server_body{};
+};
+
+struct Exchange;
+
+// Ends an exchange that takes longer than its route allows: with an error page, or when the
+// response has begun, with a reset.
+class RequestDeadline : private Timer {
+ public:
+  explicit RequestDeadline(Exchange& exchange) noexcept;
+  ~RequestDeadline() { end(); }
+  void begin(Duration limit) noexcept;
+  // What it has ended is over: what follows is none of the deadline's.
+  void end() noexcept;
+
+ private:
+  void on_over() noexcept;
+  Exchange& exchange_;
+};
+
 struct Exchange {
   Exchange(ClientConnection& client_connection, net::ClientSideStream& client_stream) noexcept;
   Exchange(const Exchange&) = delete;
@@ -62,7 +86,9 @@ struct Exchange {
   ReplayBody body;
   StoredResponse* stored_response = nullptr;  // nullptr: it goes straight to the client
   std::string_view own_body;                  // of an answer that Weir makes itself
-  Error error;                                // why it failed; kind none: it did not
+  ExchangeTimeouts timeouts;
+  RequestDeadline deadline;
+  Error error;                // why it failed; kind none: it did not
   std::string_view sentence;  // the same for the log, if more is known than the kind says
   Duration connect_time = stats::kNotReached;
   Duration header_time = stats::kNotReached;

@@ -31,7 +31,17 @@ class HangUpWatch : private net::Waiter {
   Exchange& x_;
 };
 
-// The first matching route says which backend and which filters.
+void set_timeouts(Exchange& x, const RouteTimeouts& route) noexcept {
+  x.timeouts.client_body = route.client_body.value_or(x.listener.timeouts.client_body);
+  if (x.backend) {
+    const backend::BackendTimeouts& of_backend = x.backend->backend().settings().timeouts;
+    x.timeouts.response_head = route.response_head.value_or(of_backend.response_head);
+    x.timeouts.server_body = route.server_body.value_or(of_backend.server_body);
+  }
+  if (route.request) x.deadline.begin(*route.request);
+}
+
+// The first matching route says which backend, which filters and which timeouts.
 Result<void> route(Exchange& x) {
   RoutingSpace space;
   space.path = x.arena.allocate_array<char>(x.request.path.size());
@@ -41,6 +51,7 @@ Result<void> route(Exchange& x) {
       route_request(x.request, listener.listener().limits, listener.router(), space);
   if (routing.error.kind != ErrorKind::none) return fail(routing.error);
   x.backend = listener.backend_of(routing.route);
+  set_timeouts(x, listener.timeouts_of(routing.route));
   x.filter_use = listener.filters_of(routing.route);
   x.filters = x.filter_use ? x.filter_use->chain.get() : nullptr;
   return {};
@@ -116,6 +127,26 @@ std::string_view sentence_for_log(Exchange& x) {
 
 }  // namespace
 
+RequestDeadline::RequestDeadline(Exchange& exchange) noexcept
+    : Timer([](Timer& self) noexcept { static_cast<RequestDeadline&>(self).on_over(); }),
+      exchange_(exchange) {}
+
+void RequestDeadline::begin(Duration limit) noexcept {
+  Worker& worker = exchange_.proxy.worker();
+  arm(worker.timers(), worker.now() + limit);
+}
+
+void RequestDeadline::end() noexcept {
+  disarm();
+  exchange_.connection.server_side.forget(ErrorKind::request_timeout);
+}
+
+void RequestDeadline::on_over() noexcept {
+  const Error error = make_error(ErrorKind::request_timeout, Side::weir);
+  if (exchange_.progress == Progress::answered) return exchange_.connection.abort(error);
+  exchange_.connection.server_side.cancel(error);
+}
+
 Exchange::Exchange(ClientConnection& client_connection,
                    net::ClientSideStream& client_stream) noexcept
     : connection(client_connection),
@@ -128,7 +159,10 @@ Exchange::Exchange(ClientConnection& client_connection,
       filters(listener.filters.get()),
       began(client_connection.worker.worker().now()),
       attempts(began),
-      body(client_connection.worker.worker().buffers(), client_stream) {}
+      body(client_connection.worker.worker().buffers(), client_stream),
+      deadline(*this) {
+  timeouts.client_body = listener.timeouts.client_body;
+}
 
 ValueSource source_of(const Exchange& x) noexcept {
   return {.connection = x.connection,
@@ -181,6 +215,7 @@ Task<void> serve_exchange(Exchange& x) {
     x.bytes_sent = x.stored_response->bytes();
     if (result) result = taken;
   }
+  x.deadline.end();
   if (result) co_return;
   x.error = result.error();
   x.sentence = sentence_for_log(x);

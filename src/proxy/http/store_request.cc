@@ -9,20 +9,25 @@
 namespace weir::proxy {
 namespace {
 
-// Awaits the end of a pump.
-class Filling final : private BodyPump::Owner {
+// Awaits the end of a pump. Cancelling the exchange ends it.
+class Filling final : private BodyPump::Owner, private net::Abortable {
  public:
   Filling(Exchange& x, net::BodySink& to, std::uint64_t bytes_max) noexcept
-      : pump_(x.proxy.worker(), x.body.source(), to,
-              {.read = x.listener.timeouts.client_body, .bytes_max = bytes_max}, *this) {
+      : slot_(x.connection.server_side),
+        from_(x.body.source()),
+        pump_(x.proxy.worker(), from_, to, {.read = x.timeouts.client_body, .bytes_max = bytes_max},
+              *this) {
     pump_.start();
+    slot_.hold(*this);
   }
   Filling(const Filling&) = delete;
+  ~Filling() { slot_.let_go(); }
 
   bool await_ready() const noexcept { return pump_.is_over(); }
   void await_suspend(std::coroutine_handle<> task) noexcept { task_ = task; }
   Result<void> await_resume() const noexcept {
     if (pump_.failed() == BodyPump::Failed::none) return {};
+    if (slot_.is_canceled()) return fail(slot_.reason());
     Error error = pump_.failure();
     if (error.kind == ErrorKind::timeout) error.kind = ErrorKind::client_body_timeout;
     return fail(error);
@@ -33,6 +38,12 @@ class Filling final : private BodyPump::Owner {
     if (task_) std::exchange(task_, nullptr).resume();
   }
 
+  void abort(Error /*reason*/) noexcept override {
+    if (!pump_.is_over()) from_.cancel_body_readable();
+  }
+
+  net::CancelSlot& slot_;
+  net::BodySource& from_;
   BodyPump pump_;
   std::coroutine_handle<> task_;
 };
@@ -45,8 +56,8 @@ Task<Result<void>> tell_to_go_on(Exchange& x) {
     http::ResponseHead head;
     head.status = 100;
     head.reason = "Continue";
-    WEIR_CO_TRY(co_await x.client.write_head(
-        head, net::BodyFollows::no, x.proxy.worker().now() + x.listener.timeouts.client_body));
+    WEIR_CO_TRY(co_await x.client.write_head(head, net::BodyFollows::no,
+                                             x.proxy.worker().now() + x.timeouts.client_body));
   }
   co_return Result<void>();
 }

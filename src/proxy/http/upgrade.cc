@@ -61,8 +61,9 @@ Task<Result<void>> run_upgrade(Exchange& x, net::ServerSideStream& server) {
   x.status = x.response.status;
   x.progress = Progress::answered;
   WEIR_CO_TRY(co_await x.client.write_head(x.response, net::BodyFollows::no,
-                                           worker.now() + x.listener.timeouts.client_body));
+                                           worker.now() + x.timeouts.client_body));
   // From here on the tunnel alone uses the streams, and no configuration is needed any more.
+  x.deadline.end();
   x.client.stop_watching();
   x.backend.reset();
   net::Tunnel tunnel(worker, *x.client.raw(), *server.raw(), x.listener.timeouts.tunnel_idle);
