@@ -12,7 +12,8 @@ deps_build=(
 deps_test=(
   clang-tidy-19 clang-format-19 libclang-rt-19-dev git openssl curl python3 python3-pytest
   python3-pytest-xdist nginx-light libnginx-mod-stream haproxy wrk nghttp2-client apache2-utils
-  mariadb-server mariadb-client postgresql chromium nodejs npm
+  mariadb-server mariadb-client postgresql redis-server redis-tools memcached mosquitto
+  mosquitto-clients sip-tester python3-grpcio iproute2 chromium nodejs npm
 )
 deps_bench=(
   gcc libc6-dev liburing-dev libbpf-dev python3 openssl util-linux nginx-light libnginx-mod-stream
@@ -25,6 +26,7 @@ declare -A deps_command=([nodejs]=node [npm]=npm)
 # The service that a package would start.
 declare -A deps_service=(
   [nginx-light]=nginx [haproxy]=haproxy [mariadb-server]=mariadb [postgresql]=postgresql
+  [redis-server]=redis-server [memcached]=memcached [mosquitto]=mosquitto
 )
 
 install_deps() {

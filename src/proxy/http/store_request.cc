@@ -10,13 +10,14 @@ namespace weir::proxy {
 namespace {
 
 // Awaits the end of a pump. Cancelling the exchange ends it.
-class Filling final : private BodyPump::Owner, private net::Abortable {
+class Filling final : private BodyPump::Owner, private net::Abortable, private Deferred {
  public:
   Filling(Exchange& x, net::BodySink& to, std::uint64_t bytes_max) noexcept
-      : slot_(x.connection.server_side),
+      : Deferred([](Deferred& self) noexcept { static_cast<Filling&>(self).cancel(); }),
+        worker_(x.proxy.worker()),
+        slot_(x.connection.server_side),
         from_(x.body.source()),
-        pump_(x.proxy.worker(), from_, to, {.read = x.timeouts.client_body, .bytes_max = bytes_max},
-              *this) {
+        pump_(worker_, from_, to, {.read = x.timeouts.client_body, .bytes_max = bytes_max}, *this) {
     pump_.start();
     slot_.hold(*this);
   }
@@ -38,10 +39,13 @@ class Filling final : private BodyPump::Owner, private net::Abortable {
     if (task_) std::exchange(task_, nullptr).resume();
   }
 
-  void abort(Error /*reason*/) noexcept override {
+  // Whoever cancels does not expect the task to run on within the call.
+  void abort(Error /*reason*/) noexcept override { worker_.defer(*this); }
+  void cancel() noexcept {
     if (!pump_.is_over()) from_.cancel_body_readable();
   }
 
+  Worker& worker_;
   net::CancelSlot& slot_;
   net::BodySource& from_;
   BodyPump pump_;
