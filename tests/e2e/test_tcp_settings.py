@@ -196,8 +196,8 @@ def test_an_address_that_is_not_of_this_machine_fails_with_its_own_reason(start,
     assert weir.metrics().value("weir_server_connect_failures_total", backend="web") >= 1
     for _ in range(4):
         assert get(weir, name="both").body == b"good"  # the next server is tried
-    with Client(weir.address("db")) as tunnel:
-        with pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError):
+        with Client(weir.address("db")) as tunnel:
             tunnel.read(1)
     assert only.connections == []
 
