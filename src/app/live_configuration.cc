@@ -91,6 +91,12 @@ bool has_ipv4_twin(const net::Address& address, const Settings& settings) {
   });
 }
 
+// What two addresses have in common if one may keep the other from being had: a wildcard takes its
+// port from all.
+std::string place_of(const net::Address& address) {
+  return address.is_unix() ? address.to_string() : std::to_string(address.port());
+}
+
 // What the kernel may not have. The error is a sentence.
 std::expected<void, std::string> check_tcp(const Settings& settings) {
   for (const auto& listener : settings.listeners) {
@@ -272,12 +278,12 @@ std::expected<net::ListeningSockets, std::string> LiveConfiguration::open_socket
     if (sockets) return sockets;
     if (const OpenAddress* other = find_in_the_way(wanted.configured)) {
       return std::unexpected(fmt::format(
-          "cannot listen on {}: {} is open and was opened {} IPv4; remove it by one reload and "
-          "add both by the next",
+          "cannot listen on {}: {} is open {} IPv4, which only opening it anew can change; leave "
+          "it out of one reload and write it in the next",
           wanted.configured.to_string(), other->address.to_string(),
-          other->options.ipv6_only ? "without" : "for"));
+          other->options.ipv6_only ? "without" : "with"));
     }
-    const auto closing = closing_.find(wanted.configured.to_string());
+    const auto closing = closing_.find(place_of(wanted.configured));
     if (closing == closing_.end() || std::chrono::steady_clock::now() > closing->second) {
       return sockets;
     }
@@ -301,7 +307,7 @@ void LiveConfiguration::note_closing(const OpenAddresses& kept) {
   std::erase_if(closing_, [now](const auto& closing) { return closing.second < now; });
   for (const OpenAddress& address : addresses_) {
     if (std::ranges::find(kept, address.id, &OpenAddress::id) != kept.end()) continue;
-    closing_[address.address.to_string()] = now + kClosedWithin;
+    closing_[place_of(address.address)] = now + kClosedWithin;
   }
 }
 

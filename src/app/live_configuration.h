@@ -99,7 +99,8 @@ class LiveConfiguration final : public admin::Operations {
   bool closed_ = false;
   Settings settings_;  // what is in force: those of the process stay as they were at the start
   OpenAddresses addresses_;  // in the order of the listeners
-  // Addresses that changes gave up, and when the workers have closed their sockets at the latest.
+  // Ports and paths that changes gave up, and when the workers have closed their sockets at the
+  // latest.
   std::map<std::string, std::chrono::steady_clock::time_point> closing_;
   std::uint32_t next_sockets_ = 1;
   std::set<std::string> added_;  // BACKEND/SERVER that the file does not have

@@ -91,16 +91,22 @@ def test_the_ipv6_wildcard_alone_takes_ipv4(start, server):
     assert status_at(f"127.0.0.1:{port}") == status_at(f"[::1]:{port}") == 200
 
 
-def test_a_reload_that_would_split_an_open_wildcard_says_how(start, server):
+def test_a_reload_that_would_split_or_join_an_open_wildcard_says_how(start, server):
     port = free_port()
-    weir = start(simple(server, address=f"[::]:{port}"))
-    write_config(weir.folder, config(several(f"0.0.0.0:{port}", f"[::]:{port}"),
-                                     backends=[backend(server)]))
-    status, answer = weir.api("POST", "/reload")
-    assert status == 422 and answer["error"]["message"] == (
-        f"listener web: cannot listen on 0.0.0.0:{port}: [::]:{port} is open and was opened for "
-        "IPv4; remove it by one reload and add both by the next")
-    assert status_at(f"127.0.0.1:{port}") == 200
+    both = config(several(f"0.0.0.0:{port}", f"[::]:{port}"), backends=[backend(server)])
+    alone = simple(server, address=f"[::]:{port}")
+    neither = simple(server)
+    weir = start(alone)
+    for before, after, refused, how in ((alone, both, f"0.0.0.0:{port}", "with"),
+                                        (both, alone, f"[::]:{port}", "without")):
+        weir.reload(neither)
+        weir.reload(before)
+        write_config(weir.folder, after)
+        status, answer = weir.api("POST", "/reload")
+        assert status == 422 and answer["error"]["message"] == (
+            f"listener web: cannot listen on {refused}: [::]:{port} is open {how} IPv4, which "
+            "only opening it anew can change; leave it out of one reload and write it in the next")
+        assert status_at(f"127.0.0.1:{port}") == status_at(f"[::1]:{port}") == 200
 
 
 # ---- Reloads
