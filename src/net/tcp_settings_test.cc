@@ -78,8 +78,8 @@ TEST(TcpSettings, AnAlgorithmThatTheKernelDoesNotHaveIsAnError) {
   settings.congestion_control = algorithm("no_such_thing");
   const auto checked = check_available(settings);
   ASSERT_FALSE(checked);
-  EXPECT_TRUE(checked.error().starts_with(
-      "the kernel has no congestion_control no_such_thing: it has "))
+  EXPECT_TRUE(
+      checked.error().starts_with("the kernel has no congestion_control no_such_thing: it has "))
       << checked.error();
 }
 
