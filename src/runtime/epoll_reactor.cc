@@ -1,10 +1,9 @@
 #include "runtime/epoll_reactor.h"
 
-#include <ctime>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+
+#include "runtime/socket_calls.h"
 
 namespace weir {
 
@@ -60,24 +59,12 @@ EpollReactor::~EpollReactor() {
 }
 
 void EpollReactor::read_clocks() noexcept {
-  timespec time{};
-  ::clock_gettime(CLOCK_MONOTONIC, &time);
-  now_ = TimePoint(std::chrono::seconds(time.tv_sec) + Duration(time.tv_nsec));
-  ::clock_gettime(CLOCK_REALTIME, &time);
-  wall_now_ = WallTime(std::chrono::seconds(time.tv_sec) + Duration(time.tv_nsec));
+  now_ = read_monotonic_clock();
+  wall_now_ = read_wall_clock();
 }
 
 Result<Socket*> EpollReactor::make_stream_socket(int family) noexcept {
-  Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.is_open()) {
-    const bool exhausted = errno == EMFILE || errno == ENFILE;
-    return fail(exhausted ? ErrorKind::descriptors_exhausted : ErrorKind::io, Side::weir, errno);
-  }
-  if (family != AF_UNIX) {
-    const int on = 1;
-    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  }
-  return &adopt(std::move(fd));
+  return &adopt(WEIR_TRY(open_stream_socket(family)));
 }
 
 Socket& EpollReactor::adopt(Fd fd) noexcept { return sockets_.make(std::move(fd)); }
@@ -120,18 +107,14 @@ Started EpollReactor::start_accept(Socket& socket, AcceptOperation& operation) n
 void EpollReactor::accept_some(EpollSocket& socket, AcceptOperation& operation) noexcept {
   constexpr int kAtOnceMax = 64;  // others want their turn as well
   for (int i = 0; i < kAtOnceMax && socket.reader == &operation; ++i) {
-    sockaddr_storage peer{};  // the address of an unnamed unix socket is its family alone
-    socklen_t length = sizeof peer;
-    Fd fd(::accept4(socket.fd(), reinterpret_cast<sockaddr*>(&peer), &length,
-                    SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (fd.is_open()) {
-      operation.accepted(operation, std::move(fd), peer);
-    } else if (errno == EAGAIN) {
+    sockaddr_storage peer;
+    Fd connection = accept_connection(socket.fd(), peer);
+    if (connection.is_open()) {
+      operation.accepted(operation, std::move(connection), peer);
+    } else {
+      if (errno != EAGAIN) end_accept(socket, errno);
       return;
-    } else if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO) {
-      end_accept(socket, errno);
-      return;
-    }  // else the peer was gone before it was accepted (accept(2)): go on
+    }
   }
 }
 
@@ -149,13 +132,9 @@ Started EpollReactor::start_connect(Socket& socket, SocketAddressView address,
   auto& connecting = static_cast<EpollSocket&>(socket);
   WEIR_ASSERT(connecting.writer == nullptr);
   operation.begin();
-  if (::connect(connecting.fd(), address.address, address.length) == 0) {
-    operation.end(0);
-    return Started::completed;
-  }
-  if (errno != EINPROGRESS) {
-    // A full backlog of a unix socket says EAGAIN: nobody will tell when there is room.
-    operation.end(errno == EAGAIN ? ECONNREFUSED : errno);
+  const int os_error = begin_connect(connecting.fd(), address);
+  if (os_error != EINPROGRESS) {
+    operation.end(os_error);
     return Started::completed;
   }
   connecting.readable = false;
@@ -173,8 +152,7 @@ bool EpollReactor::receive_now(EpollSocket& socket, ReceiveOperation& operation)
     operation.buffer = buffers_.take(operation.buffer_bytes);
     if (!operation.buffer) {
       // Readable means "not known to be drained": who only waits needs no buffer and must not fail.
-      char byte;
-      if (::recv(socket.fd(), &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN) {
+      if (would_receive_block(socket.fd())) {
         socket.readable = false;
         return false;
       }
@@ -307,16 +285,10 @@ IoCount EpollReactor::try_receive(Socket& socket, std::span<char> into) noexcept
   // An empty read would be taken for the end of the stream.
   WEIR_ASSERT(!into.empty());
   if (!receiving.readable && receiving.registered) return IoCount::would_block();
-  ssize_t count;
-  do {
-    count = ::recv(receiving.fd(), into.data(), into.size(), 0);
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) {
-    if (errno != EAGAIN) return IoCount::failed(errno);
-    receiving.readable = false;
-    return IoCount::would_block();
-  }
-  if (count == 0) {
+  const IoCount count = receive_some(receiving.fd(), into);
+  if (count.is_would_block()) receiving.readable = false;
+  if (count.is_would_block() || count.is_failure()) return count;
+  if (count.bytes() == 0) {
     // The kernel tells of a reset once. A send that was told leaves an end to the receive, and what
     // lasts until the end would be taken for whole. (EPIPE is not about this direction.)
     if (receiving.send_error != 0 && receiving.send_error != EPIPE) {
@@ -326,39 +298,22 @@ IoCount EpollReactor::try_receive(Socket& socket, std::span<char> into) noexcept
   }
   // A short read has drained the socket; what comes later makes a new edge. A FIN that was seen
   // already makes none, so it must still be read.
-  if (static_cast<std::size_t>(count) < into.size()) receiving.readable = receiving.peer_ended;
-  return IoCount::of(static_cast<std::size_t>(count));
+  if (count.bytes() < into.size()) receiving.readable = receiving.peer_ended;
+  return count;
 }
 
 IoCount EpollReactor::try_send(Socket& socket, std::span<const iovec> parts) noexcept {
   auto& sending = static_cast<EpollSocket&>(socket);
   if (!sending.writable && sending.registered) return IoCount::would_block();
-  ssize_t count;
-  do {
-    if (parts.size() == 1) {
-      count = ::send(sending.fd(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
-    } else {
-      msghdr message{};
-      message.msg_iov = const_cast<iovec*>(parts.data());
-      message.msg_iovlen = parts.size();
-      count = ::sendmsg(sending.fd(), &message, MSG_NOSIGNAL);
-    }
-  } while (count < 0 && errno == EINTR);
-  if (count >= 0) return IoCount::of(static_cast<std::size_t>(count));
-  if (errno != EAGAIN) {
-    sending.send_error = errno;
-    return IoCount::failed(errno);
-  }
-  sending.writable = false;
-  return IoCount::would_block();
+  const IoCount count = send_some(sending.fd(), parts);
+  if (count.is_failure()) sending.send_error = count.os_error();
+  sending.writable = !count.is_would_block();
+  return count;
 }
 
 void EpollReactor::shutdown_write(Socket& socket) noexcept { ::shutdown(socket.fd(), SHUT_WR); }
 
-void EpollReactor::reset_on_close(Socket& socket) noexcept {
-  const linger now{.l_onoff = 1, .l_linger = 0};
-  ::setsockopt(socket.fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-}
+void EpollReactor::reset_on_close(Socket& socket) noexcept { linger_for_nothing(socket.fd()); }
 
 void EpollReactor::continue_read_side(EpollSocket& socket) noexcept {
   Operation& operation = *socket.reader;
@@ -391,16 +346,10 @@ void EpollReactor::continue_write_side(EpollSocket& socket) noexcept {
     case WriteWait::send:
       if (!send_now(socket, static_cast<SendOperation&>(operation))) return;
       break;
-    case WriteWait::connect: {
-      int os_error = 0;
-      socklen_t length = sizeof os_error;
-      if (socket.peer_ended) {
-        ::getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &os_error, &length);
-        if (os_error == 0 && socket.hung_up) os_error = ECONNRESET;
-      }
-      operation.end(os_error);
+    case WriteWait::connect:
+      operation.end(end_connect(
+          socket.fd(), (socket.peer_ended ? EPOLLRDHUP : 0U) | (socket.hung_up ? EPOLLHUP : 0U)));
       break;
-    }
   }
   socket.writer = nullptr;
   socket.write_wait = WriteWait::none;
@@ -427,9 +376,7 @@ void EpollReactor::turn(TimePoint until) noexcept {
   if (until != kNever) {
     // now_ is when the last turn began: what its callbacks took must not be waited once more.
     if (until > now_) read_clocks();
-    const Duration left = std::max(until - now_, Duration::zero());
-    wait.tv_sec = static_cast<time_t>(left.count() / 1'000'000'000);
-    wait.tv_nsec = static_cast<long>(left.count() % 1'000'000'000);
+    wait = time_left(now_, until);
     limit = &wait;
   }
   std::array<epoll_event, kEventsMax> events;

@@ -161,7 +161,7 @@ class Reactor {
   virtual Started start_poll(Socket& socket, Readiness readiness,
                              Operation& operation) noexcept = 0;
   // Ends a pending operation with ECANCELED: at once, from within the call, or by a later
-  // completion.
+  // completion; an accept, and a poll for a hang-up or for any event, always at once.
   virtual void cancel(Socket& socket, Operation& operation) noexcept = 0;
 
   // `into` must not be empty. After would-block, ask again when a poll has completed.

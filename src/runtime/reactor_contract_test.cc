@@ -10,13 +10,27 @@
 #include <thread>
 
 #include "runtime/epoll_reactor.h"
+#include "runtime/io_uring_reactor.h"
 
 namespace weir {
 
+namespace {
+
+template <RingSizes kSizes>
+std::unique_ptr<Reactor> make_on_io_uring(BufferPool& buffers) {
+  return std::move(IoUringReactor::make(buffers, kSizes)).value();
+}
+
+}  // namespace
+
 std::vector<ReactorMaker> reactors_under_test() {
-  return {{"epoll", [](BufferPool& buffers) -> std::unique_ptr<Reactor> {
+  return {{"epoll",
+           [](BufferPool& buffers) -> std::unique_ptr<Reactor> {
              return std::move(EpollReactor::make(buffers)).value();
-           }}};
+           }},
+          {"io_uring", &make_on_io_uring<RingSizes{}>, true},
+          // Each limit is reached all the time.
+          {"io_uring_small", &make_on_io_uring<RingSizes{1, 2, 1}>, true}};
 }
 
 namespace {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <sys/epoll.h>
 #include <vector>
 
 #include "base/fd.h"
@@ -20,6 +21,7 @@ namespace weir {
 struct ReactorMaker {
   const char* name;
   std::unique_ptr<Reactor> (*make)(BufferPool& buffers);
+  bool interrupts_at_end = false;  // its thread, as the kernel does when a ring ends
 };
 inline void PrintTo(const ReactorMaker& maker, std::ostream* out) { *out << maker.name; }
 
@@ -117,7 +119,16 @@ inline std::string_view text_of(const Receive& receive) {
 
 class ReactorFixture {
  protected:
-  explicit ReactorFixture(const ReactorMaker& maker) : reactor_(maker.make(buffers_)) {}
+  explicit ReactorFixture(const ReactorMaker& maker)
+      : reactor_(maker.make(buffers_)), interrupts_at_end_(maker.interrupts_at_end) {}
+  // What interrupts is awaited here, or it would end a wait of the next test.
+  ~ReactorFixture() {
+    reactor_.reset();
+    if (!interrupts_at_end_) return;
+    const Fd nothing(::epoll_create1(EPOLL_CLOEXEC));
+    epoll_event event;
+    ::epoll_wait(nothing.get(), &event, 1, 200);
+  }
 
   // Turns until the condition holds; false if that takes too many turns.
   template <class Condition>
@@ -142,6 +153,9 @@ class ReactorFixture {
 
   BufferPool buffers_{std::size_t{4} << 20};
   std::unique_ptr<Reactor> reactor_;
+
+ private:
+  bool interrupts_at_end_;
 };
 
 class ReactorContract : public ReactorFixture, public testing::TestWithParam<ReactorMaker> {

@@ -1,0 +1,75 @@
+#pragma once
+// IoRing: a Linux io_uring with the three operations that Weir uses, and buffers that the kernel
+// fills as bytes come. It is restricted to those three, so that whoever takes the process over gets
+// no further system calls through it. One thread: the first that enters it.
+
+#include <cstdint>
+#include <ctime>
+#include <memory>
+#include <span>
+
+#include "base/assert.h"
+#include "base/result.h"
+
+namespace weir {
+
+// What a completion is recognised by; 0 is the ring's own.
+enum class RingToken : std::uint64_t { none = 0 };
+
+struct RingSizes {
+  // Powers of two. Submissions that wait for the next enter(): a full queue is submitted early.
+  unsigned submissions = 256;
+  // Completions at a time: what does not fit, the kernel keeps until there is room.
+  unsigned completions = 1024;
+  // Each is in use from a receive's completion until give_back() only. Few, as they are used in
+  // turn: they shall stay in the cache.
+  unsigned buffers = 64;
+};
+
+struct RingCompletion {
+  RingToken token;
+  int result;            // a count, a set of poll events, or -errno; -ENOBUFS: no buffer was left
+  bool goes_on;          // more completions of this submission follow
+  bool more_to_receive;  // the socket had more than fitted into the buffer
+  bool has_buffer;
+  std::uint16_t buffer;  // if it has one: where a receive's bytes are, to be given back
+};
+
+class IoRing {
+ public:
+  static constexpr std::size_t kBufferBytes = std::size_t{4} << 10;
+  enum class Attempt : std::uint8_t { at_once, when_readable };
+
+  // Fails with the errno of what the kernel, or a filter before it, refused.
+  static Result<std::unique_ptr<IoRing>> make(const RingSizes& sizes);
+  ~IoRing();
+
+  // Receives once, up to kBufferBytes.
+  void receive(int fd, Attempt attempt, RingToken token) noexcept;
+  // Completes once, with the events of poll(2) that have come.
+  void poll(int fd, std::uint32_t events, RingToken token) noexcept;
+  // Completes each time anew.
+  void poll_always(int fd, std::uint32_t events, RingToken token) noexcept;
+  // Ends what was submitted with this token, with -ECANCELED unless it completes otherwise.
+  void cancel(RingToken token) noexcept;
+
+  // Submits all, and waits until something has completed or `limit` has passed; null: no limit.
+  // What the kernel answered: 0 or -errno.
+  int enter(const timespec* limit) noexcept;
+  // Submits all, and lets the kernel do what is due. Waits for nothing.
+  void flush() noexcept;
+
+  unsigned completions_ready() const noexcept;
+  // The oldest; there must be one.
+  RingCompletion take_completion() noexcept;
+
+  std::span<const char> buffer(std::uint16_t index) const noexcept WEIR_LIFETIMEBOUND;
+  void give_back(std::uint16_t index) noexcept;
+
+ private:
+  struct State;
+  explicit IoRing(std::unique_ptr<State> state) noexcept;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace weir

@@ -1,0 +1,510 @@
+#include "runtime/io_uring_reactor.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include "runtime/socket_calls.h"
+
+namespace weir {
+namespace {
+
+// A token is the address of a socket with the job in its lowest bits; this is neither.
+constexpr RingToken kWakeToken{1};
+constexpr std::uint64_t kJobBits = 3;
+
+}  // namespace
+
+// What waits in a direction: at most one operation, and how to go on with it.
+enum class ReadWait : std::uint8_t { none, poll, receive, accept };
+enum class WriteWait : std::uint8_t { none, poll, send, connect };
+
+class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
+ public:
+  explicit RingSocket(Fd fd) noexcept : Socket(std::move(fd)) {}
+  void close_fd() noexcept { fd_.close(); }
+
+  bool does(Job job) const noexcept { return (jobs & bit(job)) != 0; }
+  void begin(Job job) noexcept { jobs |= bit(job); }
+  void end(Job job) noexcept { jobs &= ~bit(job); }
+  bool does_nothing() const noexcept { return jobs == 0; }
+
+  std::size_t held() const noexcept { return held_end - held_begin; }
+  // A receive or a look at the socket would find bytes, an end or an error, as far as is known.
+  bool has_something() const noexcept {
+    return held() != 0 || receive_error != 0 || peer_ended || (readable && !does(Job::receive));
+  }
+
+  Operation* reader = nullptr;
+  Operation* writer = nullptr;
+  Operation* watch = nullptr;
+  ReadWait read_wait = ReadWait::none;
+  WriteWait write_wait = WriteWait::none;
+  bool watch_any = false;  // the watch is for any event, not for a hang-up alone
+  bool is_closing = false;
+
+  // Bytes in a buffer of the ring that nobody has taken yet: [held_begin, held_end).
+  std::uint16_t held_buffer = 0;
+  std::uint16_t held_begin = 0;
+  std::uint16_t held_end = 0;
+  bool readable = false;       // the kernel has more, as far as is known
+  bool was_waited_on = false;  // from then on, what is not known to be there need not be asked for
+  bool reads_much = false;     // the last receive gave more than a buffer of the ring
+  bool writable = true;        // not known to be full
+  bool peer_ended = false;     // the end has been received
+  bool hung_up = false;        // both directions are over
+  int receive_error = 0;       // that the kernel told while nobody wanted it
+  int send_error = 0;          // the errno that a send was told, 0 if none
+
+ private:
+  static std::uint8_t bit(Job job) noexcept {
+    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(job));
+  }
+  std::uint8_t jobs = 0;
+};
+
+Result<std::unique_ptr<IoUringReactor>> IoUringReactor::make(BufferPool& buffers,
+                                                             const RingSizes& sizes) {
+  auto ring = WEIR_TRY(IoRing::make(sizes));
+  Fd wake_event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_event.is_open()) return fail(ErrorKind::descriptors_exhausted, Side::weir, errno);
+  return std::make_unique<IoUringReactor>(std::move(ring), std::move(wake_event), buffers);
+}
+
+IoUringReactor::IoUringReactor(std::unique_ptr<IoRing> ring, Fd wake_event,
+                               BufferPool& buffers) noexcept
+    : ring_(std::move(ring)), wake_event_(std::move(wake_event)), buffers_(buffers) {
+  // Each write completes it anew, whatever was written before: the count is never read.
+  ring_->poll_always(wake_event_.get(), POLLIN, kWakeToken);
+  read_clocks();
+}
+
+IoUringReactor::~IoUringReactor() {
+  closing_.splice_to(closed_);
+  while (!closed_.is_empty()) sockets_.destroy(closed_.pop_front());
+}
+
+void IoUringReactor::read_clocks() noexcept {
+  now_ = read_monotonic_clock();
+  wall_now_ = read_wall_clock();
+}
+
+Result<Socket*> IoUringReactor::make_stream_socket(int family) noexcept {
+  return &adopt(WEIR_TRY(open_stream_socket(family)));
+}
+
+Socket& IoUringReactor::adopt(Fd fd) noexcept { return sockets_.make(std::move(fd)); }
+
+// What the kernel does for a socket keeps it open, so it has to end first: the peer shall be told
+// now, and nobody shall be queued at a listening socket from now on. The completions come later.
+void IoUringReactor::close(Socket& socket) noexcept {
+  auto& closing = static_cast<RingSocket&>(socket);
+  WEIR_ASSERT(closing.reader == nullptr && closing.writer == nullptr && closing.watch == nullptr);
+  release_held(closing);
+  closing.is_closing = true;
+  if (closing.does_nothing()) {
+    closed_.push_back(closing);
+  } else {
+    closing_.push_back(closing);
+    for (const Job job : {Job::receive, Job::poll_read, Job::poll_write, Job::poll_hang_up}) {
+      if (closing.does(job)) ring_->cancel(token_of(closing, job));
+    }
+    ring_->flush();
+  }
+  closing.close_fd();
+}
+
+RingToken IoUringReactor::token_of(RingSocket& socket, Job job) noexcept {
+  return RingToken{reinterpret_cast<std::uintptr_t>(&socket) | static_cast<std::uint64_t>(job)};
+}
+
+void IoUringReactor::arm(RingSocket& socket, Job job) noexcept {
+  if (socket.does(job)) return;
+  socket.begin(job);
+  const RingToken token = token_of(socket, job);
+  switch (job) {
+    case Job::receive:
+      // A socket that nobody has waited on yet may well have something; one that was emptied not.
+      ring_->receive(socket.fd(),
+                     std::exchange(socket.was_waited_on, true) ? IoRing::Attempt::when_readable
+                                                               : IoRing::Attempt::at_once,
+                     token);
+      return;
+    case Job::poll_read:
+      return ring_->poll(socket.fd(), POLLIN, token);
+    case Job::poll_write:
+      return ring_->poll(socket.fd(), POLLOUT, token);
+    case Job::poll_hang_up:
+      // For good: besides a hang-up, this reports the peer's end alone, and whatever wakes later.
+      return ring_->poll_always(socket.fd(), POLLHUP | POLLERR, token);
+  }
+}
+
+// Small messages come with the completion. Where more is on its way than a buffer of the ring
+// holds, the bytes shall go to their place at once.
+void IoUringReactor::await_readable(RingSocket& socket) noexcept {
+  arm(socket, socket.reads_much && !socket.does(Job::receive) ? Job::poll_read : Job::receive);
+}
+
+Started IoUringReactor::start_accept(Socket& socket, AcceptOperation& operation) noexcept {
+  auto& listening = static_cast<RingSocket&>(socket);
+  WEIR_ASSERT(listening.reader == nullptr);
+  operation.begin();
+  listening.reader = &operation;
+  listening.read_wait = ReadWait::accept;
+  arm(listening, Job::poll_read);
+  return Started::waiting;
+}
+
+// Accepted by system calls and not by the ring: it would take all that are queued, also those above
+// a limit of connections or of descriptors, and would not tell who they are.
+// A connection's callback may cancel the operation, and close the listening socket.
+void IoUringReactor::accept_some(RingSocket& socket, AcceptOperation& operation) noexcept {
+  constexpr int kAtOnceMax = 64;  // others want their turn as well
+  for (int i = 0; i < kAtOnceMax && socket.reader == &operation; ++i) {
+    sockaddr_storage peer;
+    Fd connection = accept_connection(socket.fd(), peer);
+    if (connection.is_open()) {
+      operation.accepted(operation, std::move(connection), peer);
+    } else if (errno == EAGAIN) {
+      break;
+    } else {
+      std::exchange(socket.reader, nullptr)->complete(errno);
+      return;
+    }
+  }
+  if (socket.reader == &operation) arm(socket, Job::poll_read);
+}
+
+Started IoUringReactor::start_connect(Socket& socket, SocketAddressView address,
+                                      Operation& operation) noexcept {
+  auto& connecting = static_cast<RingSocket&>(socket);
+  WEIR_ASSERT(connecting.writer == nullptr);
+  operation.begin();
+  const int os_error = begin_connect(connecting.fd(), address);
+  if (os_error != EINPROGRESS) {
+    operation.end(os_error);
+    return Started::completed;
+  }
+  connecting.writable = false;
+  connecting.writer = &operation;
+  connecting.write_wait = WriteWait::connect;
+  arm(connecting, Job::poll_write);
+  return Started::waiting;
+}
+
+// False: it would block.
+bool IoUringReactor::receive_now(RingSocket& socket, ReceiveOperation& operation) noexcept {
+  if (!operation.buffer) {
+    operation.filled = 0;
+    operation.buffer = buffers_.take(operation.buffer_bytes);
+    if (!operation.buffer) {
+      // That something is there may be a guess: who only waits needs no buffer and must not fail.
+      const bool is_guess = socket.held() == 0 && socket.receive_error == 0 && !socket.peer_ended;
+      if (is_guess && would_receive_block(socket.fd())) {
+        socket.readable = false;
+        return false;
+      }
+      operation.end(ENOBUFS);
+      return true;
+    }
+  }
+  const IoCount count = try_receive(socket, operation.buffer.span().subspan(operation.filled));
+  if (count.is_would_block()) {
+    if (operation.filled == 0) operation.buffer.release();
+    return false;
+  }
+  if (count.is_failure()) {
+    operation.end(count.os_error());
+    return true;
+  }
+  operation.received = static_cast<std::uint32_t>(count.bytes());
+  operation.filled += operation.received;
+  operation.end(0);
+  return true;
+}
+
+Started IoUringReactor::start_receive(Socket& socket, ReceiveOperation& operation) noexcept {
+  auto& receiving = static_cast<RingSocket&>(socket);
+  WEIR_ASSERT(receiving.reader == nullptr);
+  operation.begin();
+  operation.received = 0;
+  if (receiving.has_something() && receive_now(receiving, operation)) return Started::completed;
+  if (operation.filled == 0) operation.buffer.release();
+  receiving.reader = &operation;
+  receiving.read_wait = ReadWait::receive;
+  arm(receiving, Job::receive);
+  return Started::waiting;
+}
+
+// False: not all is sent yet.
+bool IoUringReactor::send_now(RingSocket& socket, SendOperation& operation) noexcept {
+  while (operation.sent < operation.message.size()) {
+    const auto rest = operation.message.subspan(operation.sent);
+    const iovec part{const_cast<char*>(rest.data()), rest.size()};
+    const IoCount count = try_send(socket, {&part, 1});
+    if (count.is_would_block()) return false;
+    if (count.is_failure()) {
+      operation.end(count.os_error());
+      return true;
+    }
+    operation.sent += count.bytes();
+  }
+  operation.end(0);
+  return true;
+}
+
+Started IoUringReactor::start_send(Socket& socket, SendOperation& operation) noexcept {
+  auto& sending = static_cast<RingSocket&>(socket);
+  WEIR_ASSERT(sending.writer == nullptr);
+  operation.begin();
+  operation.sent = 0;
+  if (send_now(sending, operation)) return Started::completed;
+  sending.writer = &operation;
+  sending.write_wait = WriteWait::send;
+  arm(sending, Job::poll_write);
+  return Started::waiting;
+}
+
+Started IoUringReactor::start_poll(Socket& socket, Readiness readiness,
+                                   Operation& operation) noexcept {
+  auto& polled = static_cast<RingSocket&>(socket);
+  operation.begin();
+  bool is_over = false;
+  switch (readiness) {
+    case Readiness::readable:
+      WEIR_ASSERT(polled.reader == nullptr);
+      if (is_over = polled.has_something(); is_over) break;
+      polled.reader = &operation;
+      polled.read_wait = ReadWait::poll;
+      await_readable(polled);
+      break;
+    case Readiness::writable:
+      WEIR_ASSERT(polled.writer == nullptr);
+      if (is_over = polled.writable; is_over) break;
+      polled.writer = &operation;
+      polled.write_wait = WriteWait::poll;
+      arm(polled, Job::poll_write);
+      break;
+    case Readiness::hang_up:
+      WEIR_ASSERT(polled.watch == nullptr);
+      if (is_over = polled.hung_up; is_over) break;
+      polled.watch = &operation;
+      polled.watch_any = false;
+      arm(polled, Job::poll_hang_up);
+      break;
+    case Readiness::any_event:
+      WEIR_ASSERT(polled.watch == nullptr);
+      if (is_over = polled.has_something(); is_over) break;
+      polled.watch = &operation;
+      polled.watch_any = true;
+      arm(polled, Job::receive);
+      break;
+  }
+  if (!is_over) return Started::waiting;
+  operation.end(0);
+  return Started::completed;
+}
+
+void IoUringReactor::cancel(Socket& socket, Operation& operation) noexcept {
+  auto& canceled = static_cast<RingSocket&>(socket);
+  for (Operation** waiting : {&canceled.reader, &canceled.writer, &canceled.watch}) {
+    if (*waiting != &operation) continue;
+    *waiting = nullptr;
+    return operation.complete(ECANCELED);
+  }
+}
+
+IoCount IoUringReactor::try_receive(Socket& socket, std::span<char> into) noexcept {
+  auto& receiving = static_cast<RingSocket&>(socket);
+  // An empty read would be taken for the end of the stream.
+  WEIR_ASSERT(!into.empty());
+  if (receiving.held() == 0) return receive_more(receiving, into);
+  const std::size_t count = std::min(receiving.held(), into.size());
+  std::memcpy(into.data(), ring_->buffer(receiving.held_buffer).data() + receiving.held_begin,
+              count);
+  receiving.held_begin += static_cast<std::uint16_t>(count);
+  if (receiving.held() == 0) release_held(receiving);
+  receiving.reads_much = false;
+  if (count == into.size() || !receiving.readable) return IoCount::of(count);
+  const IoCount more = receive_more(receiving, into.subspan(count));
+  if (more.is_failure()) receiving.receive_error = more.os_error();
+  return IoCount::of(count + (more.is_failure() || more.is_would_block() ? 0 : more.bytes()));
+}
+
+// Behind what is held.
+IoCount IoUringReactor::receive_more(RingSocket& socket, std::span<char> into) noexcept {
+  if (socket.receive_error != 0) return IoCount::failed(std::exchange(socket.receive_error, 0));
+  if (!socket.peer_ended) {
+    // Bytes that the kernel may have received into the ring come first.
+    if (socket.does(Job::receive)) return IoCount::would_block();
+    if (!socket.readable && socket.was_waited_on) return IoCount::would_block();
+    const IoCount count = receive_some(socket.fd(), into);
+    if (count.is_would_block()) socket.readable = false;
+    if (count.is_would_block() || count.is_failure()) return count;
+    // A short read has emptied the socket.
+    socket.readable = count.bytes() == into.size();
+    socket.reads_much = count.bytes() > IoRing::kBufferBytes;
+    socket.peer_ended = count.bytes() == 0;
+    if (!socket.peer_ended) return count;
+  }
+  // The kernel tells of a reset once. A send that was told leaves an end to the receive, and what
+  // lasts until the end would be taken for whole. (EPIPE is not about this direction.)
+  if (socket.send_error != 0 && socket.send_error != EPIPE) {
+    return IoCount::failed(socket.send_error);
+  }
+  return IoCount::of(0);
+}
+
+void IoUringReactor::release_held(RingSocket& socket) noexcept {
+  if (socket.held_end != 0) ring_->give_back(socket.held_buffer);
+  socket.held_begin = socket.held_end = 0;
+}
+
+IoCount IoUringReactor::try_send(Socket& socket, std::span<const iovec> parts) noexcept {
+  auto& sending = static_cast<RingSocket&>(socket);
+  if (!sending.writable && sending.does(Job::poll_write)) return IoCount::would_block();
+  const IoCount count = send_some(sending.fd(), parts);
+  if (count.is_failure()) sending.send_error = count.os_error();
+  sending.writable = !count.is_would_block();
+  return count;
+}
+
+void IoUringReactor::shutdown_write(Socket& socket) noexcept { ::shutdown(socket.fd(), SHUT_WR); }
+
+void IoUringReactor::reset_on_close(Socket& socket) noexcept { linger_for_nothing(socket.fd()); }
+
+void IoUringReactor::continue_read_side(RingSocket& socket) noexcept {
+  // Each callback may close the socket; a closed one is kept until the end of the turn.
+  if (socket.watch != nullptr && socket.watch_any)
+    std::exchange(socket.watch, nullptr)->complete(0);
+  if (socket.reader == nullptr) return;
+  Operation& operation = *socket.reader;
+  switch (socket.read_wait) {
+    case ReadWait::none:
+      return;
+    case ReadWait::poll:
+      operation.end(0);
+      break;
+    case ReadWait::receive:
+      if (!receive_now(socket, static_cast<ReceiveOperation&>(operation))) {
+        return arm(socket, Job::receive);
+      }
+      break;
+    case ReadWait::accept:
+      return accept_some(socket, static_cast<AcceptOperation&>(operation));
+  }
+  socket.reader = nullptr;
+  operation.complete(operation.os_error());
+}
+
+void IoUringReactor::continue_write_side(RingSocket& socket, std::uint32_t events) noexcept {
+  socket.writable = true;
+  if (socket.writer == nullptr) return;
+  Operation& operation = *socket.writer;
+  switch (socket.write_wait) {
+    case WriteWait::none:
+      return;
+    case WriteWait::poll:
+      operation.end(0);
+      break;
+    case WriteWait::send:
+      if (!send_now(socket, static_cast<SendOperation&>(operation))) {
+        return arm(socket, Job::poll_write);
+      }
+      break;
+    case WriteWait::connect:
+      operation.end(end_connect(socket.fd(), events));
+      break;
+  }
+  socket.writer = nullptr;
+  operation.complete(operation.os_error());
+}
+
+void IoUringReactor::on_received(RingSocket& socket, const RingCompletion& completion) noexcept {
+  const int result = completion.result;
+  socket.readable = false;
+  if (result > 0) {
+    socket.held_buffer = completion.buffer;
+    socket.held_begin = 0;
+    socket.held_end = static_cast<std::uint16_t>(result);
+    socket.readable = completion.more_to_receive || result == int{IoRing::kBufferBytes};
+  } else if (result == 0) {
+    socket.peer_ended = true;
+  } else if (result == -ENOBUFS) {
+    ++ring_buffers_exhausted_;
+    socket.readable = true;
+  } else if (result != -EAGAIN && result != -EINTR) {
+    socket.receive_error = -result;
+  }
+}
+
+void IoUringReactor::on_hang_up(RingSocket& socket, int events) noexcept {
+  if (events >= 0 && (events & (POLLHUP | POLLERR)) != 0) socket.hung_up = true;
+  if (socket.watch == nullptr || socket.watch_any) return;
+  if (socket.hung_up) {
+    std::exchange(socket.watch, nullptr)->complete(0);
+  } else {
+    arm(socket, Job::poll_hang_up);
+  }
+}
+
+void IoUringReactor::dispatch(const RingCompletion& completion) noexcept {
+  if (completion.token == RingToken::none) return;
+  if (completion.token == kWakeToken) {
+    if (!completion.goes_on) ring_->poll_always(wake_event_.get(), POLLIN, kWakeToken);
+    return;
+  }
+  const auto token = static_cast<std::uint64_t>(completion.token);
+  RingSocket& socket = *reinterpret_cast<RingSocket*>(token & ~kJobBits);
+  const Job job{static_cast<std::uint8_t>(token & kJobBits)};
+  if (!completion.goes_on) socket.end(job);
+  if (completion.has_buffer && (socket.is_closing || completion.result <= 0)) {
+    ring_->give_back(completion.buffer);
+  }
+  if (socket.is_closing) {
+    if (!socket.does_nothing()) return;
+    socket.unlink();
+    return closed_.push_back(socket);
+  }
+  switch (job) {
+    case Job::receive:
+      on_received(socket, completion);
+      return continue_read_side(socket);
+    case Job::poll_read:
+      // A receive in the kernel sees it as well, and comes first.
+      if (socket.does(Job::receive)) return;
+      socket.readable = true;
+      return continue_read_side(socket);
+    case Job::poll_write:
+      return continue_write_side(socket, static_cast<std::uint32_t>(completion.result));
+    case Job::poll_hang_up:
+      return on_hang_up(socket, completion.result);
+  }
+}
+
+void IoUringReactor::turn(TimePoint until) noexcept {
+  timespec wait{};
+  if (until != kNever) {
+    // now_ is when the last turn began: what its callbacks took must not be waited once more.
+    if (until > now_) read_clocks();
+    wait = time_left(now_, until);
+  }
+  ring_->enter(until != kNever ? &wait : nullptr);
+  read_clocks();
+  // Those that come meanwhile have the next turn: timers and messages want theirs.
+  for (unsigned left = ring_->completions_ready(); left > 0; --left) {
+    dispatch(ring_->take_completion());
+  }
+  while (!closed_.is_empty()) sockets_.destroy(closed_.pop_front());
+}
+
+void IoUringReactor::wake() noexcept {
+  const std::uint64_t one = 1;
+  const ssize_t written = ::write(wake_event_.get(), &one, sizeof one);
+  static_cast<void>(written);
+}
+
+}  // namespace weir

@@ -1,0 +1,75 @@
+#pragma once
+// The reactor on io_uring. The kernel never holds memory of the caller's: it receives into buffers
+// of the ring, from which bytes are copied when somebody wants them, and messages are sent by
+// system calls, with a poll when the socket is full. So a cancelled operation ends at once; what
+// the kernel still does for it (a receive, a poll) stays with the socket, which the next operation
+// finds armed, and which lives until the kernel has let go of it.
+
+#include <memory>
+
+#include "base/intrusive_list.h"
+#include "base/slab.h"
+#include "runtime/io_ring.h"
+#include "runtime/reactor.h"
+
+namespace weir {
+
+class IoUringReactor final : public Reactor {
+ public:
+  // Fails with the errno of what is missing: ENOSYS or EPERM where io_uring is switched off or
+  // filtered, EINVAL before Linux 6.1. The first turn() decides which thread is the worker's.
+  static Result<std::unique_ptr<IoUringReactor>> make(BufferPool& buffers,
+                                                      const RingSizes& sizes = {});
+  IoUringReactor(std::unique_ptr<IoRing> ring, Fd wake_event, BufferPool& buffers) noexcept;
+  ~IoUringReactor() override;
+
+  Result<Socket*> make_stream_socket(int family) noexcept override;
+  Socket& adopt(Fd fd) noexcept override;
+  void close(Socket& socket) noexcept override;
+  Started start_accept(Socket& socket, AcceptOperation& operation) noexcept override;
+  Started start_connect(Socket& socket, SocketAddressView address,
+                        Operation& operation) noexcept override;
+  Started start_receive(Socket& socket, ReceiveOperation& operation) noexcept override;
+  Started start_send(Socket& socket, SendOperation& operation) noexcept override;
+  Started start_poll(Socket& socket, Readiness readiness, Operation& operation) noexcept override;
+  void cancel(Socket& socket, Operation& operation) noexcept override;
+  IoCount try_receive(Socket& socket, std::span<char> into) noexcept override;
+  IoCount try_send(Socket& socket, std::span<const iovec> parts) noexcept override;
+  void shutdown_write(Socket& socket) noexcept override;
+  void reset_on_close(Socket& socket) noexcept override;
+  void turn(TimePoint until) noexcept override;
+  void wake() noexcept override;
+
+  // How often a receive found no free buffer in the ring, and was made again by a system call.
+  std::uint64_t ring_buffers_exhausted() const noexcept { return ring_buffers_exhausted_; }
+
+ private:
+  // What the kernel does for a socket, each at most once at a time.
+  enum class Job : std::uint8_t { receive, poll_read, poll_write, poll_hang_up };
+  class RingSocket;
+
+  static RingToken token_of(RingSocket& socket, Job job) noexcept;
+  void arm(RingSocket& socket, Job job) noexcept;
+  void await_readable(RingSocket& socket) noexcept;
+  bool receive_now(RingSocket& socket, ReceiveOperation& operation) noexcept;
+  IoCount receive_more(RingSocket& socket, std::span<char> into) noexcept;
+  void release_held(RingSocket& socket) noexcept;
+  bool send_now(RingSocket& socket, SendOperation& operation) noexcept;
+  void accept_some(RingSocket& socket, AcceptOperation& operation) noexcept;
+  void dispatch(const RingCompletion& completion) noexcept;
+  void on_received(RingSocket& socket, const RingCompletion& completion) noexcept;
+  void on_hang_up(RingSocket& socket, int events) noexcept;
+  void continue_read_side(RingSocket& socket) noexcept;
+  void continue_write_side(RingSocket& socket, std::uint32_t events) noexcept;
+  void read_clocks() noexcept;
+
+  std::unique_ptr<IoRing> ring_;
+  Fd wake_event_;
+  BufferPool& buffers_;
+  Slab<RingSocket> sockets_;
+  IntrusiveList<RingSocket> closing_;  // the kernel has not let go of them yet
+  IntrusiveList<RingSocket> closed_;   // in this turn: a callback may still be on their stack
+  std::uint64_t ring_buffers_exhausted_ = 0;
+};
+
+}  // namespace weir

@@ -1,0 +1,102 @@
+#include "runtime/socket_calls.h"
+
+#include <algorithm>
+#include <ctime>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+
+namespace weir {
+
+Result<Fd> open_stream_socket(int family) noexcept {
+  Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.is_open()) {
+    const bool exhausted = errno == EMFILE || errno == ENFILE;
+    return fail(exhausted ? ErrorKind::descriptors_exhausted : ErrorKind::io, Side::weir, errno);
+  }
+  if (family != AF_UNIX) {
+    const int on = 1;
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  return fd;
+}
+
+int begin_connect(int fd, SocketAddressView address) noexcept {
+  if (::connect(fd, address.address, address.length) == 0) return 0;
+  // A full backlog of a unix socket says EAGAIN: nobody will tell when there is room.
+  return errno == EAGAIN ? ECONNREFUSED : errno;
+}
+
+int end_connect(int fd, std::uint32_t events) noexcept {
+  if ((events & (POLLERR | POLLHUP | POLLRDHUP)) == 0) return 0;
+  int os_error = 0;
+  socklen_t length = sizeof os_error;
+  ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &os_error, &length);
+  if (os_error == 0 && (events & (POLLERR | POLLHUP)) != 0) return ECONNRESET;
+  return os_error;
+}
+
+// Who was gone before being accepted (accept(2)) is passed over.
+Fd accept_connection(int fd, sockaddr_storage& peer) noexcept {
+  for (;;) {
+    peer = {};  // the address of an unnamed unix socket is its family alone
+    socklen_t length = sizeof peer;
+    Fd connection(
+        ::accept4(fd, reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (connection.is_open()) return connection;
+    if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO) return connection;
+  }
+}
+
+IoCount receive_some(int fd, std::span<char> into) noexcept {
+  ssize_t count;
+  do {
+    count = ::recv(fd, into.data(), into.size(), 0);
+  } while (count < 0 && errno == EINTR);
+  return count < 0 ? IoCount::failed(errno) : IoCount::of(static_cast<std::size_t>(count));
+}
+
+bool would_receive_block(int fd) noexcept {
+  char byte;
+  return ::recv(fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
+IoCount send_some(int fd, std::span<const iovec> parts) noexcept {
+  ssize_t count;
+  do {
+    if (parts.size() == 1) {
+      count = ::send(fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = const_cast<iovec*>(parts.data());
+      message.msg_iovlen = parts.size();
+      count = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+    }
+  } while (count < 0 && errno == EINTR);
+  return count < 0 ? IoCount::failed(errno) : IoCount::of(static_cast<std::size_t>(count));
+}
+
+void linger_for_nothing(int fd) noexcept {
+  const linger nothing{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &nothing, sizeof nothing);
+}
+
+TimePoint read_monotonic_clock() noexcept {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return TimePoint(std::chrono::seconds(time.tv_sec) + Duration(time.tv_nsec));
+}
+
+WallTime read_wall_clock() noexcept {
+  timespec time{};
+  ::clock_gettime(CLOCK_REALTIME, &time);
+  return WallTime(std::chrono::seconds(time.tv_sec) + Duration(time.tv_nsec));
+}
+
+timespec time_left(TimePoint now, TimePoint until) noexcept {
+  const Duration left = std::max(until - now, Duration::zero());
+  return {.tv_sec = static_cast<time_t>(left.count() / 1'000'000'000),
+          .tv_nsec = static_cast<long>(left.count() % 1'000'000'000)};
+}
+
+}  // namespace weir

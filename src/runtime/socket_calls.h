@@ -1,0 +1,33 @@
+#pragma once
+// The system calls on sockets and clocks that the reactors of this machine have in common. None
+// blocks.
+
+#include <span>
+#include <sys/uio.h>
+
+#include "runtime/reactor.h"
+
+namespace weir {
+
+// A non-blocking, close-on-exec stream socket; a TCP one sends without delay.
+Result<Fd> open_stream_socket(int family) noexcept;
+// 0 when connected, EINPROGRESS when a poll for writing will tell, or else why not.
+int begin_connect(int fd, SocketAddressView address) noexcept;
+// After a poll for writing, whose events these are: 0 or the errno.
+int end_connect(int fd, std::uint32_t events) noexcept;
+// The next connection of a listening socket's queue; closed, with errno, if there is none.
+Fd accept_connection(int fd, sockaddr_storage& peer) noexcept;
+
+IoCount receive_some(int fd, std::span<char> into) noexcept;
+// Looks, and takes nothing.
+bool would_receive_block(int fd) noexcept;
+IoCount send_some(int fd, std::span<const iovec> parts) noexcept;
+// The close that follows sends a reset.
+void linger_for_nothing(int fd) noexcept;
+
+TimePoint read_monotonic_clock() noexcept;
+WallTime read_wall_clock() noexcept;
+// How long from now_ until `until`; zero if that has passed.
+timespec time_left(TimePoint now, TimePoint until) noexcept;
+
+}  // namespace weir
