@@ -131,9 +131,9 @@ def haproxy(options="", global_extra=""):
 CLEAR = {"h1_small", "h1_64k", "h1_1m", "h1_close", "tcp_small", "tcp_1m", "tcp_close"}
 
 
-def weir():
+def weir(args=""):
     # as shipped, but for one worker and no access log, as the peers
-    return dict(bin="weir", cmd="{bin} run -c {conf}", conf=WEIR.format_map, only=CLEAR | {"idle_h1"})
+    return dict(bin="weir", cmd="{bin} run " + args + " -c {conf}", conf=WEIR.format_map, only=CLEAR | {"idle_h1"})
 
 
 def floor(args, src):
@@ -154,6 +154,8 @@ PROXIES = {
     "haproxy_big":    haproxy(global_extra="tune.bufsize 65536"),
     "haproxy_splice": haproxy("option splice-request\n  option splice-response", "tune.pipesize 1048576\n  maxpipes 2000"),
     "weir":           weir(),
+    "weir_epoll":     weir("--reactor epoll"),
+    "weir_uring":     weir("--reactor io_uring"),
     "floor_epoll":    floor("", "floor_epoll"),
     "floor_epoll512": floor("-b 512", "floor_epoll"),                # one 512 KiB buffer, not 64 KiB
     "floor_splice":   floor("-s", "floor_epoll"),

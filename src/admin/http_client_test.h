@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "runtime/reactor_test_support.h"
 #include "runtime/worker.h"
 
 namespace weir::admin {
@@ -101,7 +102,8 @@ class HttpServiceFixture : public testing::Test {
     EXPECT_TRUE(turn_until([&] { return ++turns > 5; }));
   }
 
-  std::unique_ptr<Worker> worker_ = Worker::make(0, std::size_t{16} << 20, 42).value();
+  std::unique_ptr<Worker> worker_ =
+      Worker::make(reactor_under_test(), 0, std::size_t{16} << 20, 42).value();
   sockaddr_in address_{};
   Socket* listening_ = nullptr;
 };

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "app/demo_servers.h"
+#include "runtime/reactor_test_support.h"
 
 namespace weir::app {
 namespace {
@@ -58,8 +59,9 @@ TEST(AdminClient, AsksOverAUnixSocket) {
   std::vector<net::ListeningSockets> sockets;
   sockets.push_back(net::open_listening_sockets(address, 1).value());
   {
-    const DemoServers servers(Worker::make(0, std::size_t{16} << 20, 0).value(),
-                              std::move(sockets));
+    const DemoServers servers(
+        Worker::make(reactor_under_test(), 0, std::size_t{16} << 20, 0).value(),
+        std::move(sockets));
     const auto answer = ask_admin(address, {.method = "GET", .target = "/x"});
     ASSERT_TRUE(answer) << answer.error();
     EXPECT_EQ(answer->body, "Hello from demo-1: GET /x\n");

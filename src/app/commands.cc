@@ -85,20 +85,20 @@ std::string errors_reference() {
 
 }  // namespace
 
-int run_file(const std::string& path, ReloadOn reload_on) {
+int run_file(const std::string& path, ReloadOn reload_on, ReactorWish reactor) {
   config::Problems problems;
   const Settings settings = load(path, problems);
-  return problems.has_errors()
-             ? 1
-             : run_process(settings, {.file = path, .watch = reload_on == ReloadOn::change});
+  if (problems.has_errors()) return 1;
+  return run_process(settings,
+                     {.file = path, .watch = reload_on == ReloadOn::change, .reactor = reactor});
 }
 
-int run_quick_start(const QuickStart& quick) {
+int run_quick_start(const QuickStart& quick, ReactorWish reactor) {
   if (quick.listen.empty()) {
     return refuse("nothing to run: name a file with -c FILE, or --listen ADDRESS --to ADDRESS,...");
   }
   const auto settings = settings_of(quick);
-  return settings ? run_process(*settings, {}) : refuse(settings.error());
+  return settings ? run_process(*settings, {.reactor = reactor}) : refuse(settings.error());
 }
 
 int run_demo(const std::string& listen) {

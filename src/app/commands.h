@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/explain.h"
+#include "app/reactor_choice.h"
 
 namespace weir::app {
 
@@ -18,8 +19,8 @@ struct QuickStart {
 
 // What has the file read again: SIGHUP alone, or any change of it as well.
 enum class ReloadOn : std::uint8_t { signal, change };
-int run_file(const std::string& path, ReloadOn reload_on);
-int run_quick_start(const QuickStart& quick);
+int run_file(const std::string& path, ReloadOn reload_on, ReactorWish reactor);
+int run_quick_start(const QuickStart& quick, ReactorWish reactor);
 // listen: empty for 127.0.0.1:8080, or any free port if that is taken.
 int run_demo(const std::string& listen);
 int check_file(const std::string& path);

@@ -26,7 +26,8 @@ ControlThread::ControlThread(std::unique_ptr<Worker> worker,
       service_(*worker_, api_),
       stop_(*this) {}
 
-void ControlThread::start(Fd admin) {
+void ControlThread::start(Fd admin, ReactorKind reactor) {
+  reactor_ = reactor;
   thread_ = std::thread([this, admin = std::move(admin)]() mutable { run(std::move(admin)); });
 }
 
@@ -70,8 +71,10 @@ std::optional<std::string> ControlThread::stuck() const {
 }
 
 void ControlThread::append_samples(std::vector<stats::Sample>& samples) const {
-  const stats::ProcessFacts facts{
-      .version = WEIR_VERSION, .started = started_, .workers = workers_.size()};
+  const stats::ProcessFacts facts{.version = WEIR_VERSION,
+                                  .started = started_,
+                                  .workers = workers_.size(),
+                                  .reactor = name_of(reactor_)};
   stats::append_process_samples(facts, std::chrono::system_clock::now(), samples);
   configuration_.append_samples(samples);
 }

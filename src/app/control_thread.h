@@ -24,8 +24,8 @@ class ControlThread final : private admin::ProcessView {
   ControlThread(const ControlThread&) = delete;
   ~ControlThread() { stop(); }
 
-  // admin: a listening socket, or none.
-  void start(Fd admin);
+  // admin: a listening socket, or none. reactor: that all run on, for the metrics.
+  void start(Fd admin, ReactorKind reactor);
   // Any thread.
   void set_ready() noexcept { state_.store(State::ready); }
   void begin_shutdown() noexcept { state_.store(State::stopping); }
@@ -53,6 +53,7 @@ class ControlThread final : private admin::ProcessView {
   std::span<const std::unique_ptr<WorkerThread>> workers_;
   LiveConfiguration& configuration_;
   const stats::Registry& registry_;
+  ReactorKind reactor_ = ReactorKind::epoll;
   WallTime started_;
   std::atomic<State> state_ = State::starting;
   Jobs jobs_{"weir-jobs"};

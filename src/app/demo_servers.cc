@@ -36,7 +36,7 @@ std::expected<std::unique_ptr<DemoServers>, std::string> DemoServers::start(std:
     if (!opened) return std::unexpected(opened.error());
     sockets.push_back(std::move(*opened));
   }
-  auto worker = Worker::make(0, kBufferBytesMax, 0);
+  auto worker = Worker::make(ReactorKind::epoll, 0, kBufferBytesMax, 0);
   if (!worker) return std::unexpected(std::string(row_of(worker.error().kind).sentence));
   return std::make_unique<DemoServers>(std::move(*worker), std::move(sockets));
 }

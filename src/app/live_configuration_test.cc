@@ -16,6 +16,7 @@
 
 #include "app/compile.h"
 #include "base/random.h"
+#include "runtime/reactor_test_support.h"
 
 namespace weir::app {
 namespace {
@@ -126,7 +127,7 @@ class LiveConfigurationTest : public testing::Test {
     const auto prepared = live_->prepare();
     ASSERT_TRUE(prepared) << prepared.error();
     for (std::uint32_t index = 0; index < workers; ++index) {
-      auto worker = Worker::make(index, std::size_t{16} << 20, index + 1);
+      auto worker = Worker::make(reactor_under_test(), index, std::size_t{16} << 20, index + 1);
       ASSERT_TRUE(worker);
       threads_.push_back(
           std::make_unique<WorkerThread>(std::move(*worker), *shared_, log_->add_ring(), 1000));

@@ -100,6 +100,7 @@ class Process {
  private:
   std::expected<std::uint32_t, std::string> connections_per_worker() const;
   std::expected<void, std::string> open_admin();
+  std::expected<void, std::string> choose();
   std::expected<void, std::string> make_workers(std::uint32_t connections_max);
   void say_where();
   void await_stop_signal();
@@ -112,6 +113,7 @@ class Process {
   FileWatch watch_;  // from now on: nothing that happens to the file during the start is missed
   const Settings& settings_;
   std::uint32_t workers_;
+  ChosenReactor reactor_;
   stats::Registry registry_;
   Jobs file_jobs_{"weir-files"};
   proxy::ProxyShared shared_;
@@ -127,6 +129,7 @@ std::expected<void, std::string> Process::prepare() {
   if (!connections_max) return Problem(connections_max.error());
   if (const auto prepared = configuration_.prepare(); !prepared) return prepared;
   if (const auto opened = open_admin(); !opened) return opened;
+  if (const auto chosen = choose(); !chosen) return chosen;
   return make_workers(*connections_max);
 }
 
@@ -171,18 +174,25 @@ std::expected<void, std::string> Process::open_admin() {
   return {};
 }
 
+std::expected<void, std::string> Process::choose() {
+  auto chosen = choose_reactor(options_.reactor);
+  if (!chosen) return Problem(chosen.error());
+  reactor_ = std::move(*chosen);
+  return {};
+}
+
 std::expected<void, std::string> Process::make_workers(std::uint32_t connections_max) {
   std::random_device seed;
   for (std::uint32_t index = 0; index < workers_; ++index) {
-    auto worker =
-        Worker::make(index, settings_.worker_buffers.value, (std::uint64_t{seed()} << 32) | seed());
+    auto worker = Worker::make(reactor_.kind, index, settings_.worker_buffers.value,
+                               (std::uint64_t{seed()} << 32) | seed());
     if (!worker) {
       return Problem("cannot make a worker: " + std::string(row_of(worker.error().kind).sentence));
     }
     threads_.push_back(std::make_unique<WorkerThread>(std::move(*worker), shared_,
                                                       access_log_.add_ring(), connections_max));
   }
-  auto worker = Worker::make(workers_, kControlBufferBytes, seed());
+  auto worker = Worker::make(reactor_.kind, workers_, kControlBufferBytes, seed());
   if (!worker) return Problem("cannot make the control thread: no file descriptor is left");
   control_ =
       std::make_unique<ControlThread>(std::move(*worker), threads_, configuration_, registry_);
@@ -193,7 +203,7 @@ void Process::serve() {
   access_log_.start();
   for (auto& thread : threads_) thread->start();
   configuration_.serve(threads_);
-  control_->start(admin_ ? std::move(admin_->sockets.front()) : Fd());
+  control_->start(admin_ ? std::move(admin_->sockets.front()) : Fd(), reactor_.kind);
   control_->set_ready();
   say_where();
   await_stop_signal();
@@ -208,6 +218,8 @@ void Process::say_where() {
     }
   }
   if (admin_) say("admin on http://" + admin_->address.to_string());
+  say(fmt::format("reactor {}{}{}", name_of(reactor_.kind), reactor_.why.empty() ? "" : ": ",
+                  reactor_.why));
   say("ready");
   if (options_.ready != nullptr) options_.ready(configuration_.first_address());
 }

@@ -130,6 +130,7 @@ void WorkerThread::count_loop() noexcept {
   cells.timers_fired.set(worker_->timers().fired_count());
   cells.connections_open.set(connections_open());
   cells.buffers_in_use.set(worker_->buffers().bytes_in_use());
+  cells.ring_buffers_exhausted.set(worker_->reactor().ring_buffers_exhausted());
 }
 
 }  // namespace weir::app

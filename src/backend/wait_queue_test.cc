@@ -12,6 +12,7 @@
 
 #include "backend/slots.h"
 #include "base/random.h"
+#include "runtime/reactor_test_support.h"
 #include "runtime/scope.h"
 
 namespace weir::backend {
@@ -39,7 +40,8 @@ class SlotWait final : public QueueWait {
 // A worker with its part of the queue, turned by the test.
 struct Station {
   Station(WaitQueue& shared, std::uint32_t index)
-      : worker(Worker::make(index, 1 << 20, 1).value()), queue(std::in_place, shared, *worker) {}
+      : worker(Worker::make(reactor_under_test(), index, 1 << 20, 1).value()),
+        queue(std::in_place, shared, *worker) {}
 
   // Does not wait for anything that is still to come.
   void turn() noexcept {

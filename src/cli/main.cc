@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "app/commands.h"
 #include "app/ctl.h"
@@ -93,10 +94,18 @@ int run(int argc, char** argv) {
   bool watch = false;
   run_command->add_flag("--watch", watch, "Reload when the file changes, not only on SIGHUP")
       ->needs(config);
+  std::string reactor = "auto";
+  run_command
+      ->add_option("--reactor", reactor,
+                   "What waits for I/O: epoll, io_uring, or auto: io_uring where it can be used")
+      ->capture_default_str()
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(weir::app::kReactorWords),
+                                                     std::end(weir::app::kReactorWords))));
   run_command->callback([&] {
-    status = file.empty() ? weir::app::run_quick_start(quick)
-                          : weir::app::run_file(file, watch ? weir::app::ReloadOn::change
-                                                            : weir::app::ReloadOn::signal);
+    const auto wish = weir::app::parse_reactor_wish(reactor);
+    const auto reload_on = watch ? weir::app::ReloadOn::change : weir::app::ReloadOn::signal;
+    status = file.empty() ? weir::app::run_quick_start(quick, wish)
+                          : weir::app::run_file(file, reload_on, wish);
   });
 
   CLI::App* check = cli.add_subcommand("check", "Print every problem of a configuration");

@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "net/socket_stream.h"
+#include "runtime/reactor_test_support.h"
 #include "runtime/scope.h"
 #include "runtime/worker.h"
 
@@ -27,7 +28,7 @@ using namespace std::chrono_literals;
 class TestWorker {
  public:
   explicit TestWorker(std::size_t buffer_bytes_max = std::size_t{64} << 20, std::uint32_t index = 0)
-      : worker_(Worker::make(index, buffer_bytes_max, 1).value()) {}
+      : worker_(Worker::make(reactor_under_test(), index, buffer_bytes_max, 1).value()) {}
 
   Worker& operator*() noexcept { return *worker_; }
   Worker* operator->() noexcept { return worker_.get(); }

@@ -40,9 +40,6 @@ class IoUringReactor final : public Reactor {
   void turn(TimePoint until) noexcept override;
   void wake() noexcept override;
 
-  // How often a receive found no free buffer in the ring, and was made again by a system call.
-  std::uint64_t ring_buffers_exhausted() const noexcept { return ring_buffers_exhausted_; }
-
  private:
   // What the kernel does for a socket, each at most once at a time.
   enum class Job : std::uint8_t { receive, poll_read, poll_write, poll_hang_up };
@@ -69,7 +66,6 @@ class IoUringReactor final : public Reactor {
   Slab<RingSocket> sockets_;
   IntrusiveList<RingSocket> closing_;  // the kernel has not let go of them yet
   IntrusiveList<RingSocket> closed_;   // in this turn: a callback may still be on their stack
-  std::uint64_t ring_buffers_exhausted_ = 0;
 };
 
 }  // namespace weir

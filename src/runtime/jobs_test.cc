@@ -7,13 +7,14 @@
 #include <optional>
 #include <vector>
 
+#include "runtime/reactor_test_support.h"
 #include "runtime/scope.h"
 
 namespace weir {
 namespace {
 
 std::unique_ptr<Worker> make_worker(std::uint32_t index) {
-  return Worker::make(index, 1 << 20, 42).value();
+  return Worker::make(reactor_under_test(), index, 1 << 20, 42).value();
 }
 
 // Holds the jobs thread up.

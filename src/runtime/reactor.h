@@ -144,6 +144,8 @@ class Reactor {
   // The time at which the present turn of the loop began.
   TimePoint now() const noexcept { return now_; }
   WallTime wall_now() const noexcept { return wall_now_; }
+  // How often the reactor had no buffer of its own for what had come, and took a longer way.
+  std::uint64_t ring_buffers_exhausted() const noexcept { return ring_buffers_exhausted_; }
 
   // A non-blocking, close-on-exec stream socket of AF_INET, AF_INET6 or AF_UNIX.
   virtual Result<Socket*> make_stream_socket(int family) noexcept = 0;
@@ -180,6 +182,7 @@ class Reactor {
  protected:
   TimePoint now_{};
   WallTime wall_now_{};
+  std::uint64_t ring_buffers_exhausted_ = 0;
 };
 
 }  // namespace weir

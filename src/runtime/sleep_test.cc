@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <optional>
 
+#include "runtime/reactor_test_support.h"
+
 namespace weir {
 namespace {
 
@@ -17,7 +19,7 @@ class SleepTest : public testing::Test {
   void spawn(Duration duration) {
     scope_.spawn(&note_sleep, std::ref(*worker_), std::ref(scope_), duration, std::ref(slept_));
   }
-  std::unique_ptr<Worker> worker_ = Worker::make(0, 1 << 20, 42).value();
+  std::unique_ptr<Worker> worker_ = Worker::make(reactor_under_test(), 0, 1 << 20, 42).value();
   Scope scope_;
   std::optional<Slept> slept_;
 };

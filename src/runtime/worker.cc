@@ -1,7 +1,5 @@
 #include "runtime/worker.h"
 
-#include "runtime/epoll_reactor.h"
-
 namespace weir {
 
 Worker::Worker(std::uint32_t index, std::unique_ptr<BufferPool> buffers,
@@ -15,11 +13,11 @@ Worker::Worker(std::uint32_t index, std::unique_ptr<BufferPool> buffers,
   WEIR_ASSERT(shared_buffer_);
 }
 
-Result<std::unique_ptr<Worker>> Worker::make(std::uint32_t index, std::size_t buffer_bytes_max,
-                                             std::uint64_t seed) {
+Result<std::unique_ptr<Worker>> Worker::make(ReactorKind reactor, std::uint32_t index,
+                                             std::size_t buffer_bytes_max, std::uint64_t seed) {
   auto buffers = std::make_unique<BufferPool>(buffer_bytes_max + BufferPool::kLargest);
-  auto reactor = WEIR_TRY(EpollReactor::make(*buffers));
-  return std::make_unique<Worker>(index, std::move(buffers), std::move(reactor), seed);
+  auto made = WEIR_TRY(make_reactor(reactor, *buffers));
+  return std::make_unique<Worker>(index, std::move(buffers), std::move(made), seed);
 }
 
 void Worker::turn() noexcept {

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "runtime/mailbox.h"
 #include "runtime/reactor.h"
+#include "runtime/system_reactor.h"
 #include "runtime/timers.h"
 
 namespace weir {
@@ -35,9 +36,10 @@ class Worker {
          std::uint64_t seed);
   Worker(const Worker&) = delete;
 
-  // A worker on the reactor of this machine. buffer_bytes_max bounds its buffers.
-  static Result<std::unique_ptr<Worker>> make(std::uint32_t index, std::size_t buffer_bytes_max,
-                                              std::uint64_t seed);
+  // A worker on a reactor of this machine. buffer_bytes_max bounds its buffers. The thread of the
+  // first turn is the worker's.
+  static Result<std::unique_ptr<Worker>> make(ReactorKind reactor, std::uint32_t index,
+                                              std::size_t buffer_bytes_max, std::uint64_t seed);
 
   std::uint32_t index() const noexcept { return index_; }
   Reactor& reactor() noexcept { return *reactor_; }

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "runtime/reactor_test_support.h"
 #include "runtime/scope.h"
 
 namespace weir {
@@ -13,7 +14,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::unique_ptr<Worker> make_worker() { return Worker::make(3, 1 << 20, 42).value(); }
+std::unique_ptr<Worker> make_worker() {
+  return Worker::make(reactor_under_test(), 3, 1 << 20, 42).value();
+}
 
 template <class Function>
 struct Call final : Message {

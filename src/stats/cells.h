@@ -46,6 +46,7 @@ struct alignas(kCacheLineBytes) WorkerCells {
   Cell busy_ns;
   Cell timers_fired;
   Cell buffers_in_use;
+  Cell ring_buffers_exhausted;
   Cell descriptors_exhausted;
   Cell accept_pauses;
   Cell log_records_dropped;

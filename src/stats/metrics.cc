@@ -22,6 +22,8 @@ constexpr auto kServer = MetricScope::server;
 constexpr std::array kMetrics = {
     MetricRow{MetricId::build_info, gauge, kProcess, "weir_build_info", kNone, kNoCell,
               "Always 1; the label `version` says what is running."},
+    MetricRow{MetricId::reactor_info, gauge, kProcess, "weir_reactor_info", kNone, kNoCell,
+              "Always 1; the label `reactor` says what waits for I/O: epoll or io_uring."},
     MetricRow{MetricId::start_time, gauge, kProcess, "weir_start_time_seconds", kSeconds, kNoCell,
               "When the process started, in seconds since 1970."},
     MetricRow{MetricId::uptime, gauge, kProcess, "weir_uptime_seconds", kSeconds, kNoCell,
@@ -64,6 +66,11 @@ constexpr std::array kMetrics = {
     MetricRow{MetricId::worker_buffers_in_use, gauge, kWorker, "weir_worker_buffers_in_use", kNone,
               offsetof(WorkerCells, buffers_in_use),
               "Bytes of buffers that the worker has lent out."},
+    MetricRow{MetricId::worker_ring_buffers_exhausted, counter, kWorker,
+              "weir_worker_ring_buffers_exhausted_total", kNone,
+              offsetof(WorkerCells, ring_buffers_exhausted),
+              "Times io_uring had no free buffer for what had come, so that a system call received "
+              "it."},
     MetricRow{MetricId::worker_descriptors_exhausted, counter, kWorker,
               "weir_worker_descriptors_exhausted_total", kNone,
               offsetof(WorkerCells, descriptors_exhausted),

@@ -11,6 +11,7 @@ namespace weir::stats {
 
 enum class MetricId : std::uint8_t {
   build_info,
+  reactor_info,
   start_time,
   uptime,
   workers,
@@ -27,6 +28,7 @@ enum class MetricId : std::uint8_t {
   worker_busy,
   worker_timers_fired,
   worker_buffers_in_use,
+  worker_ring_buffers_exhausted,
   worker_descriptors_exhausted,
   worker_accept_pauses,
   worker_log_records_dropped,

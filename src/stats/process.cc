@@ -46,6 +46,7 @@ void append_process_samples(const ProcessFacts& facts, WallTime now, std::vector
     if (value) samples.push_back({id, "", *value});
   };
   samples.push_back({MetricId::build_info, "version=\"" + std::string(facts.version) + "\"", 1});
+  samples.push_back({MetricId::reactor_info, "reactor=\"" + std::string(facts.reactor) + "\"", 1});
   add(MetricId::start_time, to_seconds(facts.started.time_since_epoch()));
   // The wall clock may be set back.
   add(MetricId::uptime, to_seconds(std::max(now - facts.started, Duration::zero())));

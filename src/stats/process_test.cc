@@ -20,8 +20,9 @@ double value_of(const std::vector<Sample>& samples, MetricId id) {
 
 std::vector<Sample> samples_at(WallTime now) {
   std::vector<Sample> samples;
-  append_process_samples({.version = "1.2.3", .started = WallTime{1000s}, .workers = 4}, now,
-                         samples);
+  append_process_samples(
+      {.version = "1.2.3", .started = WallTime{1000s}, .workers = 4, .reactor = "epoll"}, now,
+      samples);
   return samples;
 }
 
@@ -29,6 +30,8 @@ TEST(ProcessSamples, SayWhatIsRunningSinceWhen) {
   const auto samples = samples_at(WallTime{1002500ms});
   EXPECT_EQ(samples[0].labels, "version=\"1.2.3\"");
   EXPECT_EQ(value_of(samples, MetricId::build_info), 1);
+  EXPECT_EQ(samples[1].labels, "reactor=\"epoll\"");
+  EXPECT_EQ(value_of(samples, MetricId::reactor_info), 1);
   EXPECT_EQ(value_of(samples, MetricId::start_time), 1000);
   EXPECT_EQ(value_of(samples, MetricId::uptime), 2.5);
   EXPECT_EQ(value_of(samples, MetricId::workers), 4);
