@@ -13,7 +13,7 @@ namespace weir::app {
 struct RunOptions {
   std::string file = {};  // read again on SIGHUP; empty: there is none
   bool watch = false;     // read the file again when it changes
-  ReactorWish reactor = ReactorWish::any;
+  ReactorWish reactor = ReactorWish::epoll;
   // Told the first listener's address when all accept; may be null.
   void (*ready)(const net::Address& listener) = nullptr;
 };

@@ -94,10 +94,11 @@ int run(int argc, char** argv) {
   bool watch = false;
   run_command->add_flag("--watch", watch, "Reload when the file changes, not only on SIGHUP")
       ->needs(config);
-  std::string reactor = "auto";
+  std::string reactor = "epoll";
   run_command
       ->add_option("--reactor", reactor,
-                   "What waits for I/O: epoll, io_uring, or auto: io_uring where it can be used")
+                   "What waits for I/O: epoll, io_uring, or auto: io_uring where this machine "
+                   "allows it, else epoll")
       ->capture_default_str()
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(weir::app::kReactorWords),
                                                      std::end(weir::app::kReactorWords))));

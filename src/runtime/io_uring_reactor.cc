@@ -51,7 +51,7 @@ class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
   std::uint16_t held_end = 0;
   bool readable = false;       // the kernel has more, as far as is known
   bool was_waited_on = false;  // from then on, what is not known to be there need not be asked for
-  bool reads_much = false;     // the last receive gave more than a buffer of the ring
+  bool reads_much = false;     // more is expected than a buffer of the ring holds
   bool writable = true;        // not known to be full
   bool peer_ended = false;     // the end has been received
   bool hung_up = false;        // both directions are over
@@ -142,8 +142,8 @@ void IoUringReactor::arm(RingSocket& socket, Job job) noexcept {
   }
 }
 
-// Small messages come with the completion. Where more is on its way than a buffer of the ring
-// holds, the bytes shall go to their place at once.
+// Small messages come with the completion. Where more is expected than a buffer of the ring holds,
+// a poll tells, and a system call puts the bytes where they belong.
 void IoUringReactor::await_readable(RingSocket& socket) noexcept {
   arm(socket, socket.reads_much && !socket.does(Job::receive) ? Job::poll_read : Job::receive);
 }
@@ -235,7 +235,7 @@ Started IoUringReactor::start_receive(Socket& socket, ReceiveOperation& operatio
   if (operation.filled == 0) operation.buffer.release();
   receiving.reader = &operation;
   receiving.read_wait = ReadWait::receive;
-  arm(receiving, Job::receive);
+  await_readable(receiving);
   return Started::waiting;
 }
 
@@ -300,7 +300,7 @@ Started IoUringReactor::start_poll(Socket& socket, Readiness readiness,
       if (is_over = polled.has_something(); is_over) break;
       polled.watch = &operation;
       polled.watch_any = true;
-      arm(polled, Job::receive);
+      await_readable(polled);
       break;
   }
   if (!is_over) return Started::waiting;
@@ -327,7 +327,6 @@ IoCount IoUringReactor::try_receive(Socket& socket, std::span<char> into) noexce
               count);
   receiving.held_begin += static_cast<std::uint16_t>(count);
   if (receiving.held() == 0) release_held(receiving);
-  receiving.reads_much = false;
   if (count == into.size() || !receiving.readable) return IoCount::of(count);
   const IoCount more = receive_more(receiving, into.subspan(count));
   if (more.is_failure()) receiving.receive_error = more.os_error();
@@ -346,7 +345,7 @@ IoCount IoUringReactor::receive_more(RingSocket& socket, std::span<char> into) n
     if (count.is_would_block() || count.is_failure()) return count;
     // A short read has emptied the socket.
     socket.readable = count.bytes() == into.size();
-    socket.reads_much = count.bytes() > IoRing::kBufferBytes;
+    if (count.bytes() > IoRing::kBufferBytes) socket.reads_much = true;
     socket.peer_ended = count.bytes() == 0;
     if (!socket.peer_ended) return count;
   }
@@ -390,7 +389,7 @@ void IoUringReactor::continue_read_side(RingSocket& socket) noexcept {
       break;
     case ReadWait::receive:
       if (!receive_now(socket, static_cast<ReceiveOperation&>(operation))) {
-        return arm(socket, Job::receive);
+        return await_readable(socket);
       }
       break;
     case ReadWait::accept:
@@ -477,6 +476,7 @@ void IoUringReactor::dispatch(const RingCompletion& completion) noexcept {
       // A receive in the kernel sees it as well, and comes first.
       if (socket.does(Job::receive)) return;
       socket.readable = true;
+      socket.reads_much = false;  // unless it proves true again
       return continue_read_side(socket);
     case Job::poll_write:
       return continue_write_side(socket, static_cast<std::uint32_t>(completion.result));

@@ -10,6 +10,8 @@ from process import DEADLINE_S, Process, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("WEIR_BINARY", ROOT / "build/release/weir"))
+# That every Weir is started with, unless a test says which; the same suites hold on both.
+REACTOR = os.environ.get("WEIR_REACTOR", "epoll")
 
 _LISTENING = r"^listening on (\w+)://(\S+):(\d+) \(listener (.+)\)$"
 _ADMIN = r"^admin on http://(\S+):(\d+)$"
@@ -74,15 +76,19 @@ class Metrics:
 class Weir:
     """`weir run`, up and ready. Relative paths in its configuration are below `folder`.
 
-    `arguments`: those of `weir run` instead of a configuration.
+    `arguments`: those of `weir run` instead of a configuration. `launcher`: a program that starts
+    it, with its arguments. `reactor`: None for the default one.
     """
 
-    def __init__(self, folder, configuration=None, *, arguments=None, **options):
+    def __init__(self, folder, configuration=None, *, arguments=None, reactor=REACTOR, launcher=(),
+                 **options):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         if arguments is None:
             arguments = ["-c", write_config(self.folder, configuration)]
-        self.process = Process([BINARY, "run", *arguments], cwd=self.folder, **options)
+        chosen = [] if reactor is None else ["--reactor", reactor]
+        command = [*launcher, BINARY, "run", *chosen, *arguments]
+        self.process = Process(command, cwd=self.folder, **options)
         try:
             self.process.stderr.wait_for("^ready$")
         except AssertionError:
