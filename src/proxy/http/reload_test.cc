@@ -228,6 +228,7 @@ TEST_F(ReloadTest, ALongResponseKeepsNoConfiguration) {
   Peer client = connect_and_send(kGet);
   Peer& peer = accept(server);
   ASSERT_TRUE(receives(peer, kHead));
+  peer.in.clear();
   peer.send(kHalf);
   ASSERT_TRUE(receives(client, "half"));
   const std::weak_ptr<const backend::Backend> began_with = proxy_->snapshot().backends[0];
