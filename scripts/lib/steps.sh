@@ -6,10 +6,10 @@ python=/usr/bin/python3 # not the first on PATH: Debian's pytest is for this one
 long=${long:-}
 build_jobs=$(nproc)
 
-steps=(release style unit asan tsan e2e handover allocation)
+steps=(release style unit asan tsan e2e handover allocation io_uring)
 # shellcheck disable=SC2034  # read by scripts/test
 declare -A budget_s=(
-  [style]=180 [release]=360 [unit]=60 [asan]=420 [tsan]=240 [e2e]=600 [handover]=120 [allocation]=60
+  [style]=180 [release]=360 [unit]=60 [asan]=420 [tsan]=240 [e2e]=600 [handover]=120 [allocation]=60 [io_uring]=240
 )
 # shellcheck disable=SC2034
 declare -A about=(
@@ -21,6 +21,7 @@ declare -A about=(
   [e2e]="end to end, conformance"
   [handover]="reloads and killed servers under load, connections over workers"
   [allocation]="no malloc per request, idle bytes per connection"
+  [io_uring]="on the other reactor: unit tests, handover, allocation, a part of e2e"
 )
 
 step_style() {
@@ -73,6 +74,25 @@ step_handover() { at_a_time=1 pytest_folders tests/handover; }
 
 step_allocation() { at_a_time=2 pytest_folders tests/allocation; }
 
+# What touches sockets most; --long runs all that the steps before ran on epoll.
+step_io_uring() {
+  local status=0 name
+  local -a chosen=()
+  if ! build/release/weir version | grep -qx 'io_uring usable'; then
+    echo "io_uring: this machine refuses it"
+    return 0
+  fi
+  export WEIR_REACTOR=io_uring
+  ctest --preset release -j "$build_jobs" --timeout 120 -R '^(runtime|net|backend|proxy|admin|app)\.' || status=1
+  at_a_time=1 pytest_folders tests/handover || status=1
+  for name in bodies clients drain keep_alive limits pool reactor shutdown tcp timeouts; do
+    chosen+=("tests/e2e/test_$name.py")
+  done
+  if [[ $long ]]; then chosen=(tests/e2e tests/conformance); fi
+  at_a_time=2 run_pytest tests/allocation "${chosen[@]}" || status=1
+  return $status
+}
+
 # The folders that have tests, $at_a_time tests at a time: a machine for it has two cores.
 pytest_folders() {
   local folder
@@ -81,9 +101,13 @@ pytest_folders() {
     if compgen -G "$folder/test_*.py" >/dev/null; then present+=("$folder"); fi
   done
   ((${#present[@]})) || return 0
+  run_pytest "${present[@]}"
+}
+
+run_pytest() {
   [[ -x build/release/weir ]] || { echo "error: no build/release/weir; run the step 'release' first" && return 1; }
   WEIR_BINARY=$PWD/build/release/weir timeout --kill-after=10 25m \
-    $python -m pytest -n "$at_a_time" --tb=short -rfE "${present[@]}"
+    $python -m pytest -n "$at_a_time" --tb=short -rfE "$@"
 }
 
 # Unit test programs of the folders that match a pattern.

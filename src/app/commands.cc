@@ -176,6 +176,8 @@ int print_version() {
              __clang_minor__, __clang_patchlevel__, FMT_VERSION / 10000, FMT_VERSION / 100 % 100,
              FMT_VERSION % 100);
   fmt::print("yaml-cpp {}\nCLI11 {}\n", WEIR_YAML_CPP_VERSION, WEIR_CLI11_VERSION);
+  const auto chosen = choose_reactor(ReactorWish::any);
+  fmt::print("{}\n", chosen->why.empty() ? "io_uring usable" : chosen->why);
   return 0;
 }
 

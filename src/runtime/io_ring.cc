@@ -77,7 +77,7 @@ Result<std::unique_ptr<IoRing>> IoRing::make(const RingSizes& sizes) {
   if (result == 0) result = state->register_buffers();
   if (result == 0) result = state->restrict_operations();
   if (result < 0) return fail(ring_error(result));
-  return std::unique_ptr<IoRing>(new IoRing(std::move(state)));
+  return std::make_unique<IoRing>(std::move(state));
 }
 
 IoRing::IoRing(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}

@@ -40,8 +40,11 @@ class IoRing {
   static constexpr std::size_t kBufferBytes = std::size_t{4} << 10;
   enum class Attempt : std::uint8_t { at_once, when_readable };
 
+  struct State;  // what liburing has
+
   // Fails with the errno of what the kernel, or a filter before it, refused.
   static Result<std::unique_ptr<IoRing>> make(const RingSizes& sizes);
+  explicit IoRing(std::unique_ptr<State> state) noexcept;
   ~IoRing();
 
   // Receives once, up to kBufferBytes.
@@ -67,8 +70,6 @@ class IoRing {
   void give_back(std::uint16_t index) noexcept;
 
  private:
-  struct State;
-  explicit IoRing(std::unique_ptr<State> state) noexcept;
   std::unique_ptr<State> state_;
 };
 

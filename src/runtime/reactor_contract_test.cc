@@ -24,13 +24,15 @@ std::unique_ptr<Reactor> make_on_io_uring(BufferPool& buffers) {
 }  // namespace
 
 std::vector<ReactorMaker> reactors_under_test() {
-  return {{"epoll",
-           [](BufferPool& buffers) -> std::unique_ptr<Reactor> {
-             return std::move(EpollReactor::make(buffers)).value();
-           }},
-          {"io_uring", &make_on_io_uring<RingSizes{}>, true},
-          // Each limit is reached all the time.
-          {"io_uring_small", &make_on_io_uring<RingSizes{1, 2, 1}>, true}};
+  std::vector<ReactorMaker> reactors{{"epoll", [](BufferPool& buffers) -> std::unique_ptr<Reactor> {
+                                        return std::move(EpollReactor::make(buffers)).value();
+                                      }}};
+  if (has_io_uring()) {
+    reactors.push_back({"io_uring", &make_on_io_uring<RingSizes{}>, true});
+    // Each limit is reached all the time.
+    reactors.push_back({"io_uring_small", &make_on_io_uring<RingSizes{1, 2, 1}>, true});
+  }
+  return reactors;
 }
 
 namespace {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/fd.h"
-#include "runtime/reactor.h"
+#include "runtime/system_reactor.h"
 
 namespace weir {
 
@@ -24,6 +24,9 @@ struct ReactorMaker {
   bool interrupts_at_end = false;  // its thread, as the kernel does when a ring ends
 };
 inline void PrintTo(const ReactorMaker& maker, std::ostream* out) { *out << maker.name; }
+
+// Some machines, most of all containers, refuse it; it is tested on others then.
+inline bool has_io_uring() { return try_reactor(ReactorKind::io_uring).has_value(); }
 
 // Every reactor that exists; a new one is added there and is held to all of it.
 std::vector<ReactorMaker> reactors_under_test();
