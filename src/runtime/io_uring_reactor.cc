@@ -26,10 +26,10 @@ class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
   explicit RingSocket(Fd fd) noexcept : Socket(std::move(fd)) {}
   void close_fd() noexcept { fd_.close(); }
 
-  bool does(Job job) const noexcept { return (jobs & bit(job)) != 0; }
-  void begin(Job job) noexcept { jobs |= bit(job); }
-  void end(Job job) noexcept { jobs &= ~bit(job); }
-  bool does_nothing() const noexcept { return jobs == 0; }
+  bool does(Job job) const noexcept { return (jobs_ & bit(job)) != 0; }
+  void begin(Job job) noexcept { jobs_ |= bit(job); }
+  void end(Job job) noexcept { jobs_ &= ~bit(job); }
+  bool does_nothing() const noexcept { return jobs_ == 0; }
 
   std::size_t held() const noexcept { return held_end - held_begin; }
   // A receive or a look at the socket would find bytes, an end or an error, as far as is known.
@@ -62,7 +62,7 @@ class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
   static std::uint8_t bit(Job job) noexcept {
     return static_cast<std::uint8_t>(1U << static_cast<unsigned>(job));
   }
-  std::uint8_t jobs = 0;
+  std::uint8_t jobs_ = 0;
 };
 
 Result<std::unique_ptr<IoUringReactor>> IoUringReactor::make(BufferPool& buffers,
@@ -457,6 +457,7 @@ void IoUringReactor::dispatch(const RingCompletion& completion) noexcept {
     return;
   }
   const auto token = static_cast<std::uint64_t>(completion.token);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel gives back what it was given.
   RingSocket& socket = *reinterpret_cast<RingSocket*>(token & ~kJobBits);
   const Job job{static_cast<std::uint8_t>(token & kJobBits)};
   if (!completion.goes_on) socket.end(job);
