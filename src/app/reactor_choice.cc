@@ -43,7 +43,7 @@ std::expected<ChosenReactor, std::string> choose_reactor(ReactorWish wish) {
   if (tried) return ChosenReactor{ReactorKind::io_uring};
   const std::string why = why_not(tried.error());
   if (wish == ReactorWish::any) return ChosenReactor{ReactorKind::epoll, why};
-  return std::unexpected("--reactor io_uring: " + why + "; allow it, or use --reactor auto");
+  return std::unexpected("--reactor io_uring: " + why + "; --reactor auto falls back to epoll");
 }
 
 }  // namespace weir::app

@@ -73,7 +73,7 @@ def test_what_was_asked_for_and_cannot_be_had_is_an_error(tmp_path, server, erro
     done = run([*without_io_uring(error), BINARY, "run", "--reactor", "io_uring", "-c", path])
     assert done.returncode == 1
     assert done.stderr == (f"error: --reactor io_uring: io_uring cannot be used: {REFUSALS[error]}; "
-                           "allow it, or use --reactor auto\n")
+                           "--reactor auto falls back to epoll\n")
 
 
 def test_an_unknown_reactor_is_a_usage_error():
