@@ -98,7 +98,7 @@ listeners:
     protocol: {mode}
     backend: o
     access_log: {{ format: off }}
-backends:
+{filters}backends:
   - {{ name: o, servers: [ {{ name: s, address: "{origin_host}:{origin_port}" }} ] }}
 """
 
@@ -131,9 +131,26 @@ def haproxy(options="", global_extra=""):
 CLEAR = {"h1_small", "h1_64k", "h1_1m", "h1_close", "tcp_small", "tcp_1m", "tcp_close"}
 
 
-def weir(args=""):
+def weir(args="", filters=""):
     # as shipped, but for one worker and no access log, as the peers
-    return dict(bin="weir", cmd="{bin} run " + args + " -c {conf}", conf=WEIR.format_map, only=CLEAR | {"idle_h1"})
+    def conf(v):
+        return WEIR.format_map(dict(v, filters=filters))
+    return dict(bin="weir", cmd="{bin} run " + args + " -c {conf}", conf=conf, only=CLEAR | {"idle_h1"})
+
+
+TEN_FILTERS = """\
+    filters:
+      - body_limit: { bytes: 1MiB }
+      - headers: { request: [ { set: X-Edge, value: edge-1 } ] }
+      - headers: { request: [ { set: X-Client, value: "${client.address}" } ] }
+      - headers: { request: [ { set: X-Was, value: "${request.method} ${request.path}" } ] }
+      - headers: { request: [ { remove: X-Internal } ] }
+      - headers: { request: [ { add: X-Tag, value: a } ] }
+      - headers: { response: [ { remove: Server } ] }
+      - headers: { response: [ { set: Cache-Control, value: no-store, status: 5xx } ] }
+      - headers: { response: [ { set: X-Served-By, value: "${server.name}" } ] }
+      - security_headers: {}
+"""
 
 
 def floor(args, src):
@@ -156,6 +173,7 @@ PROXIES = {
     "weir":           weir(),
     "weir_epoll":     weir("--reactor epoll"),
     "weir_uring":     weir("--reactor io_uring"),
+    "weir_filters":   weir(filters=TEN_FILTERS),                     # three of them with templates
     "floor_epoll":    floor("", "floor_epoll"),
     "floor_epoll512": floor("-b 512", "floor_epoll"),                # one 512 KiB buffer, not 64 KiB
     "floor_splice":   floor("-s", "floor_epoll"),
