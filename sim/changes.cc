@@ -179,7 +179,7 @@ void Changes::offer(const backend::Backend& backend) {
   for (std::size_t i = 0; i < backend.size(); ++i) {
     const auto& server = backend.servers()[i];
     if (candidates->specs[i].weight == 0 || server->admin_state() != AdminState::ready) continue;
-    const auto& address = *reinterpret_cast<const sockaddr_in*>(server->address().view().address);
+    const auto& address = *reinterpret_cast<const sockaddr_in*>(server->address().address.view().address);
     offered.push_back({.number = checks_->number_of(server),
                        .member = group.member_at(network_.host_of(address)),
                        .is_limited = backend.settings().servers[i].maxconn.has_value()});

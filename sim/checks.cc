@@ -27,7 +27,7 @@ Checks::ServerRecord& Checks::record_of(const std::shared_ptr<backend::Server>& 
   for (ServerRecord& record : servers_) {
     if (record.server.lock() == server) return record;
   }
-  const auto& address = *reinterpret_cast<const sockaddr_in*>(server->address().view().address);
+  const auto& address = *reinterpret_cast<const sockaddr_in*>(server->address().address.view().address);
   servers_.push_back({.server = server,
                       .number = servers_.size(),
                       .host = network_.host_of(address),

@@ -91,7 +91,7 @@ void MuxServerConnection::discard() noexcept {
 }
 
 backend::ServerConnection& SimServerConnections::make(backend::ServerPool& pool, Socket& socket) {
-  const std::uint16_t streams_max = streams_max_of(pool.server().address().port());
+  const std::uint16_t streams_max = streams_max_of(pool.server().address().address.port());
   if (streams_max == 0) return http1_.make(pool, socket);
   auto made = std::make_unique<MuxServerConnection>(*this, pool, socket, streams_max);
   MuxServerConnection& connection = *made;

@@ -29,12 +29,20 @@ struct RouteState {
   std::uint32_t line = 0;  // of the configuration file; 0: it has none
 };
 
+// What the name of a server stands for at present.
+struct ResolvedState {
+  std::vector<std::string> addresses;
+  Duration ttl_left{};  // 0: it has passed
+  std::string error;    // what was wrong with the last answer; empty: nothing
+};
+
 struct ServerState {
   std::string backend;
   std::string name;
-  std::string address;
-  std::uint32_t weight = 0;             // in force
-  std::uint32_t weight_configured = 0;  // by the file
+  std::string address;                    // as configured: it may be a name
+  std::optional<ResolvedState> resolved;  // if it is one
+  std::uint32_t weight = 0;               // in force
+  std::uint32_t weight_configured = 0;    // by the file
   bool is_backup = false;
   std::optional<std::uint32_t> maxconn;
   backend::AdminState state = backend::AdminState::ready;

@@ -84,11 +84,25 @@ void append_json(std::string& out, const RouteState& route) {
   object.add_number("line", route.line);
 }
 
+void append_json(std::string& out, const ResolvedState& resolved) {
+  Object object(out);
+  object.add_key("addresses");
+  append_json(out, resolved.addresses);
+  object.add_seconds("ttl_left", std::chrono::duration<double>(resolved.ttl_left).count());
+  object.add_text("error", resolved.error);
+}
+
 void append_json(std::string& out, const ServerState& server) {
   Object object(out);
   object.add_text("backend", server.backend);
   object.add_text("name", server.name);
   object.add_text("address", server.address);
+  if (server.resolved) {
+    object.add_key("resolved");
+    append_json(out, *server.resolved);
+  } else {
+    object.add_null("resolved");
+  }
   object.add_number("weight", server.weight);
   object.add_number("weight_configured", server.weight_configured);
   object.add_flag("backup", server.is_backup);

@@ -8,6 +8,7 @@
 #include "app/signals.h"
 #include "config/reference.h"
 #include "config/schema.h"
+#include "discovery/dns_client.h"
 #include "net/listening_socket.h"
 #include "proxy/value.h"
 #include "stats/metrics.h"
@@ -56,9 +57,10 @@ std::expected<Settings, std::string> settings_of(const QuickStart& quick) {
     backend::ServerSettings server;
     server.name = to;
     if (const auto parsed = parse_scalar(to, server.address); !parsed) {
+      const std::string why = parsed.error().empty() ? "" : ": " + parsed.error();
       return std::unexpected(
           "--to " + to + " is no address; expected " +
-          std::string(scalar_info(std::type_identity<net::ServerAddress>()).example));
+          std::string(scalar_info(std::type_identity<net::ServerAddress>()).example) + why);
     }
     backend.servers.push_back(std::move(server));
   }
@@ -175,7 +177,8 @@ int print_version() {
   fmt::print("weir {}\nclang {}.{}.{}\nfmt {}.{}.{}\n", WEIR_VERSION, __clang_major__,
              __clang_minor__, __clang_patchlevel__, FMT_VERSION / 10000, FMT_VERSION / 100 % 100,
              FMT_VERSION % 100);
-  fmt::print("yaml-cpp {}\nCLI11 {}\n", WEIR_YAML_CPP_VERSION, WEIR_CLI11_VERSION);
+  fmt::print("yaml-cpp {}\nCLI11 {}\nc-ares {}\n", WEIR_YAML_CPP_VERSION, WEIR_CLI11_VERSION,
+             discovery::DnsClient::library_version());
   const auto chosen = choose_reactor(ReactorWish::any);
   fmt::print("{}\n", chosen->why.empty() ? "io_uring usable" : chosen->why);
   return 0;

@@ -175,6 +175,12 @@ void check_backend(const BackendEntry& backend, Problems& problems) {
   }
 }
 
+void check_resolver(const config::Document& document, const Settings& settings,
+                    Problems& problems) {
+  if (settings.resolver.min_ttl <= settings.resolver.max_ttl) return;
+  problems.error(document.root.position, "resolver: min_ttl is longer than max_ttl");
+}
+
 }  // namespace
 
 Settings load_settings(const config::Document& document, Problems& problems) {
@@ -192,6 +198,7 @@ Settings load_settings(const config::Document& document, Problems& problems) {
     check_listener(listener, backends, problems);
   }
   check_addresses(settings, problems);
+  check_resolver(document, settings, problems);
   return settings;
 }
 

@@ -1,5 +1,6 @@
 #include "app/control_thread.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 
 #include "runtime/sleep.h"
@@ -11,6 +12,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kPingInterval = 500ms;
+// Until the jobs thread, whose queue is full, is asked again.
+constexpr Duration kJobsPause = 100ms;
 
 }  // namespace
 
@@ -22,13 +25,24 @@ ControlThread::ControlThread(std::unique_ptr<Worker> worker,
       configuration_(configuration),
       registry_(registry),
       started_(std::chrono::system_clock::now()),
+      resolver_(*worker_, *this),
       api_(*worker_, jobs_, *this, configuration),
       service_(*worker_, api_),
+      serve_(*this),
       stop_(*this) {}
 
-void ControlThread::start(Fd admin, ReactorKind reactor) {
+void ControlThread::start(ReactorKind reactor) {
   reactor_ = reactor;
-  thread_ = std::thread([this, admin = std::move(admin)]() mutable { run(std::move(admin)); });
+  thread_ = std::thread([this] { run(); });
+}
+
+void ControlThread::serve(Fd admin) noexcept {
+  serve_.admin = std::move(admin);
+  worker_->post(serve_);
+}
+
+void ControlThread::Serve::deliver() noexcept {
+  owner.service_.listen(owner.worker_->reactor().adopt(std::move(admin)));
 }
 
 void ControlThread::stop() {
@@ -41,11 +55,11 @@ void ControlThread::Stop::deliver() noexcept {
   owner.stopping_ = true;
   owner.scope_.request_stop();
   owner.service_.abort();
+  owner.resolver_.stop();
 }
 
-void ControlThread::run(Fd admin) {
+void ControlThread::run() {
   ::pthread_setname_np(::pthread_self(), "weir-control");
-  if (admin.is_open()) service_.listen(worker_->reactor().adopt(std::move(admin)));
   scope_.spawn(&watch_workers, std::ref(*this));
   while (!stopping_ || !service_.is_stopped() || scope_.running() != 0) worker_->turn();
 }
@@ -55,6 +69,38 @@ Task<void> ControlThread::watch_workers(ControlThread& control) {
   do {
     for (const auto& worker : control.workers_) worker->ping(control.worker_->now());
   } while (co_await Sleep(*control.worker_, control.scope_, kPingInterval) == Slept::whole);
+}
+
+void ControlThread::on_names_changed() noexcept {
+  names_changed_ = true;
+  if (!adopting_names_ && !stopping_) scope_.spawn(&adopt_names, std::ref(*this));
+}
+
+// The workers are waited for, which is the jobs thread's affair.
+class AdoptNames final : public Job {
+ public:
+  explicit AdoptNames(LiveConfiguration& configuration) noexcept : configuration_(configuration) {}
+
+ private:
+  void run() noexcept override {
+    for (const std::string& line : configuration_.adopt_names()) fmt::print(stderr, "{}\n", line);
+  }
+
+  LiveConfiguration& configuration_;
+};
+
+Task<void> ControlThread::adopt_names(ControlThread& control) {
+  control.adopting_names_ = true;
+  while (control.names_changed_) {
+    control.names_changed_ = false;
+    AdoptNames job(control.configuration_);
+    const auto done = co_await control.jobs_.run(*control.worker_, job);
+    if (done) continue;
+    control.names_changed_ = true;
+    const Slept slept = co_await Sleep(*control.worker_, control.scope_, kJobsPause);
+    if (slept == Slept::stopped) break;
+  }
+  control.adopting_names_ = false;
 }
 
 std::string ControlThread::not_ready_reason() const {

@@ -1,6 +1,6 @@
 #pragma once
-// ControlThread: serves the admin API and watches the workers. Nothing on it takes longer than 5
-// ms; what does goes to the jobs thread.
+// ControlThread: serves the admin API, resolves host names and watches the workers. Nothing on it
+// takes longer than 5 ms; what does goes to the jobs thread.
 
 #include <atomic>
 #include <memory>
@@ -11,11 +11,12 @@
 #include "admin/admin_api.h"
 #include "app/live_configuration.h"
 #include "app/worker_thread.h"
+#include "discovery/resolver.h"
 #include "runtime/jobs.h"
 
 namespace weir::app {
 
-class ControlThread final : private admin::ProcessView {
+class ControlThread final : private admin::ProcessView, private discovery::NamesListener {
  public:
   // All must outlive it.
   ControlThread(std::unique_ptr<Worker> worker,
@@ -24,13 +25,18 @@ class ControlThread final : private admin::ProcessView {
   ControlThread(const ControlThread&) = delete;
   ~ControlThread() { stop(); }
 
-  // admin: a listening socket, or none. reactor: that all run on, for the metrics.
-  void start(Fd admin, ReactorKind reactor);
+  // Serves nothing yet. reactor: that all run on, for the metrics.
+  void start(ReactorKind reactor);
+  // Once, after the configuration serves. admin: a listening socket.
+  void serve(Fd admin) noexcept;
   // Any thread.
   void set_ready() noexcept { state_.store(State::ready); }
   void begin_shutdown() noexcept { state_.store(State::stopping); }
   // Ends the admin API and the thread.
   void stop();
+
+  // Of host names; it answers once the thread has started.
+  discovery::Resolver& resolver() noexcept { return resolver_; }
 
  private:
   enum class State : std::uint8_t { starting, ready, stopping };
@@ -40,13 +46,23 @@ class ControlThread final : private admin::ProcessView {
     ControlThread& owner;
   };
 
+  struct Serve final : Message {
+    explicit Serve(ControlThread& thread) noexcept : owner(thread) {}
+    void deliver() noexcept override;
+    ControlThread& owner;
+    Fd admin;
+  };
+
   bool is_ready() const override { return state_.load() == State::ready; }
   std::string not_ready_reason() const override;
   std::optional<std::string> stuck() const override;
   const stats::Registry& registry() const override { return registry_; }
   void append_samples(std::vector<stats::Sample>& samples) const override;
 
-  void run(Fd admin);
+  void on_names_changed() noexcept override;
+
+  void run();
+  static Task<void> adopt_names(ControlThread& control);
   static Task<void> watch_workers(ControlThread& control);
 
   std::unique_ptr<Worker> worker_;
@@ -57,10 +73,15 @@ class ControlThread final : private admin::ProcessView {
   WallTime started_;
   std::atomic<State> state_ = State::starting;
   Jobs jobs_{"weir-jobs"};
+  discovery::Resolver resolver_;
   admin::AdminApi api_;
   admin::HttpService service_;
   Scope scope_;
-  bool stopping_ = false;  // the thread's own
+  // The thread's own.
+  bool stopping_ = false;
+  bool names_changed_ = false;   // since the configuration heard of it
+  bool adopting_names_ = false;  // adopt_names() runs
+  Serve serve_;
   Stop stop_;
   std::thread thread_;
 };

@@ -158,6 +158,7 @@ class CtlTables : public testing::Test {
   admin::ServerState u1_{.backend = "users",
                          .name = "u1",
                          .address = "10.0.0.1:8080",
+                         .resolved = {},
                          .weight = 50,
                          .weight_configured = 5,
                          .maxconn = 200,
@@ -170,6 +171,7 @@ class CtlTables : public testing::Test {
                              "\xc3\xbc"
                              "2",
                          .address = "10.0.0.2:8080",
+                         .resolved = {},
                          .weight = 3,
                          .is_backup = true,
                          .maxconn = {},

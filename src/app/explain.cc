@@ -257,6 +257,8 @@ std::string print_verdict(const backend::JudgedServer& judged, const backend::Se
                          std::chrono::duration<double>(judged.since_refusal).count());
     case ServerVerdict::full:
       return fmt::format("at its maxconn ({})", server.maxconn());
+    case ServerVerdict::unresolved:
+      return server.addresses()->problem;
     case ServerVerdict::weight_zero:
       return "weight 0";
     case ServerVerdict::draining:
@@ -286,6 +288,30 @@ bool must_wait(const backend::Backend& backend, const backend::ExplainedPick& pi
          (pick.has_candidates && backend.may_be_full() && backend.wait_queue().waiting() != 0);
 }
 
+// Where it is reached: "10.0.0.1:80", "app.internal:80 = 10.0.0.1, 10.0.0.2, for 3.2 s".
+std::string print_address(const backend::Server& server, const Explained& explained,
+                          const FoundListener& listener) {
+  if (!server.address().is_name()) {
+    net::Address address = server.address().address;
+    if (address.port() == 0) address.set_port(listener.address.port());
+    return address.to_string();
+  }
+  std::string text = server.address().to_string();
+  if (explained.resolver == nullptr) return text + ", a name to be resolved";
+  std::array<char, INET6_ADDRSTRLEN> space;
+  for (const net::Address& address : server.addresses()->list) {
+    const bool is_first = &address == server.addresses()->list.data();
+    text += fmt::format("{}{}", is_first ? " = " : ", ", address.format_ip(space));
+  }
+  const auto answer = explained.resolver->find_answer(server.address().host);
+  if (answer == nullptr) return text;
+  if (!answer->problem.empty()) return text + ", outdated: " + answer->problem;
+  const Duration left = answer->good_until - std::chrono::steady_clock::now();
+  return text +
+         fmt::format(", for {:.1f} s",
+                     std::chrono::duration<double>(std::max(left, Duration::zero())).count());
+}
+
 // The server that was found, or none.
 balance::ServerIndex add_server(Lines& lines, const Explained& explained,
                                 const FoundListener& listener, proxy::BackendIndex place) {
@@ -300,10 +326,9 @@ balance::ServerIndex add_server(Lines& lines, const Explained& explained,
   } else if (pick.picked != balance::ServerIndex::none) {
     found = pick.picked;
     const backend::Server& server = backend.server(found);
-    net::Address address = server.address();
-    if (address.port() == 0) address.set_port(listener.address.port());
-    lines.add("server", fmt::format("{} ({}, weight {}){}", server.name(), address.to_string(),
-                                    server.weight(), print_order(backend, pick)));
+    lines.add("server", fmt::format("{} ({}, weight {}){}", server.name(),
+                                    print_address(server, explained, listener), server.weight(),
+                                    print_order(backend, pick)));
   } else if (explained.settings.listeners[listener.index].protocol == proxy::Protocol::http) {
     lines.add_answer(ErrorKind::no_server, row_of(ErrorKind::no_server).sentence);
   } else {
@@ -460,6 +485,14 @@ FreshConfiguration::FreshConfiguration(const Settings& settings, std::string_vie
   for (const proxy::ListenerSettings& listener : settings.listeners) {
     auto& addresses = addresses_.emplace_back();
     for (const auto& address : addresses_of(listener)) addresses.push_back(*address);
+  }
+  // Nothing is asked: names are taken to resolve.
+  for (const auto& backend : snapshot_.backends) {
+    for (const auto& server : backend->servers()) {
+      if (!server->address().is_name()) continue;
+      server->set_addresses(std::make_shared<const backend::ServerAddresses>());
+    }
+    backend->renew_candidates();
   }
 }
 

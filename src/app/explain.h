@@ -11,6 +11,7 @@
 
 #include "app/settings.h"
 #include "backend/server_choice.h"
+#include "discovery/resolver.h"
 #include "proxy/snapshot.h"
 
 namespace weir::app {
@@ -49,7 +50,8 @@ struct Explained {
   // Of each listener, with the ports that they have got.
   std::span<const std::vector<net::Address>> addresses;
   PickSource& picks;
-  std::uint32_t workers = 1;  // of which the picks are the first one's
+  const discovery::Resolver* resolver = nullptr;  // of a running Weir
+  std::uint32_t workers = 1;                      // of which the picks are the first one's
 };
 
 // The error says what is wrong with the question, or that no listener is meant.

@@ -22,6 +22,8 @@ using config::quote;
 using proxy::BackendIndex;
 
 constexpr std::size_t kChangesShown = 100;
+// For names that nobody has asked for yet: what resolves at all mostly does so much sooner.
+constexpr Duration kFirstAnswersWait = 2s;
 // More than workers need to accept who has connected to an address that goes.
 constexpr auto kClosedWithin = std::chrono::seconds(2);
 
@@ -110,7 +112,28 @@ std::expected<void, std::string> check_tcp(const Settings& settings) {
   return {};
 }
 
-// Weights or states of a backend's servers have changed.
+discovery::Resolver::Names names_of(const Settings& settings) {
+  discovery::Resolver::Names names;
+  for (const BackendEntry& backend : settings.backends) {
+    for (const backend::ServerSettings& server : backend.servers) {
+      if (server.address.is_name()) names.insert(server.address.host);
+    }
+  }
+  return names;
+}
+
+backend::ServerAddresses resolved_addresses(const net::ServerAddress& address,
+                                            const discovery::NameAnswer& answer) {
+  if (answer.health == discovery::NameHealth::unasked) return backend::initial_addresses(address);
+  backend::ServerAddresses addresses{.list = answer.addresses, .problem = {}};
+  for (net::Address& at : addresses.list) at.set_port(address.address.port());
+  if (addresses.list.empty()) {
+    addresses.problem = fmt::format("{} does not resolve ({})", address.host, answer.problem);
+  }
+  return addresses;
+}
+
+// Weights, states or addresses of a backend's servers have changed.
 class Adoption final : public WorkerOrder {
  public:
   Adoption(BackendIndex place, std::shared_ptr<const backend::Candidates> candidates) noexcept
@@ -191,10 +214,20 @@ std::expected<void, std::string> LiveConfiguration::prepare() {
   return {};
 }
 
-void LiveConfiguration::serve(std::span<const std::unique_ptr<WorkerThread>> workers) {
+void LiveConfiguration::serve(std::span<const std::unique_ptr<WorkerThread>> workers,
+                              discovery::Resolver* resolver) {
   const std::lock_guard changing(changing_);
   workers_ = workers;
-  publish(snapshot(), std::exchange(addresses_, {}));
+  resolver_ = resolver;
+  const auto first = snapshot();
+  if (resolver_ != nullptr) {
+    resolver_->follow(names_of(settings_), settings_.resolver);
+    resolver_->await_answers(kFirstAnswersWait);
+    for (const auto& backend : first->backends) {
+      if (renew_addresses(*backend)) backend->renew_candidates();
+    }
+  }
+  publish(first, std::exchange(addresses_, {}));
 }
 
 void LiveConfiguration::close() {
@@ -311,7 +344,50 @@ void LiveConfiguration::note_closing(const OpenAddresses& kept) {
   }
 }
 
+// Gives servers the addresses that their names stand for now. True: the backend's workers do not
+// know all of them yet.
+bool LiveConfiguration::renew_addresses(backend::Backend& backend) const {
+  const auto candidates = backend.candidates();
+  bool is_news = false;
+  for (std::size_t i = 0; i < backend.size(); ++i) {
+    backend::Server& server = backend.server(balance::to_server(i));
+    if (!server.address().is_name() || resolver_ == nullptr) continue;
+    const auto answer = resolver_->find_answer(server.address().host);
+    if (answer == nullptr) continue;
+    backend::ServerAddresses addresses = resolved_addresses(server.address(), *answer);
+    if (addresses != *server.addresses()) {
+      server.set_addresses(std::make_shared<const backend::ServerAddresses>(std::move(addresses)));
+    }
+    is_news = is_news || candidates->addresses[i] != server.addresses();
+  }
+  return is_news;
+}
+
+std::vector<std::string> LiveConfiguration::adopt_names() {
+  const std::lock_guard changing(changing_);
+  if (closed_) return {};
+  const auto current = snapshot();
+  for (std::size_t i = 0; i < current->backends.size(); ++i) {
+    if (renew_addresses(*current->backends[i])) publish_candidates(BackendIndex(i));
+  }
+  return resolver_->take_news();
+}
+
+// New names are asked for before anything depends on them; old ones are followed until then.
 LiveConfiguration::Change LiveConfiguration::apply(Settings next) {
+  if (resolver_ == nullptr) return put_into_force(std::move(next));
+  const auto wanted = names_of(next);
+  auto followed = names_of(settings_);
+  followed.insert(wanted.begin(), wanted.end());
+  const bool are_some_old = followed.size() != wanted.size();
+  resolver_->follow(std::move(followed), next.resolver);
+  resolver_->await_answers(kFirstAnswersWait);
+  auto applied = put_into_force(std::move(next));
+  if (!applied || are_some_old) resolver_->follow(names_of(settings_), settings_.resolver);
+  return applied;
+}
+
+LiveConfiguration::Change LiveConfiguration::put_into_force(Settings next) {
   const auto current = snapshot();
   const InForce before{.settings = settings_, .snapshot = *current};
   auto snapshot = std::make_shared<proxy::Snapshot>(compile(next, registry_, &before));
@@ -323,7 +399,13 @@ LiveConfiguration::Change LiveConfiguration::apply(Settings next) {
   }
   auto addresses = open_addresses(next, *snapshot);
   if (!addresses) return refuse(422, "cannot_listen", addresses.error());
-  for (const auto& backend : snapshot->backends) backend->adopt_servers();
+  for (std::size_t i = 0; i < snapshot->backends.size(); ++i) {
+    backend::Backend& backend = *snapshot->backends[i];
+    backend.adopt_servers();
+    const bool is_in_force =
+        std::ranges::find(current->backends, snapshot->backends[i]) != current->backends.end();
+    if (!is_in_force && renew_addresses(backend)) backend.renew_candidates();
+  }
   settings_ = std::move(next);
   publish(std::move(snapshot), std::move(*addresses));
   return {};
@@ -545,6 +627,22 @@ std::vector<admin::RouteState> LiveConfiguration::routes() {
   return states;
 }
 
+std::optional<admin::ResolvedState> LiveConfiguration::resolved_state_of(
+    const backend::Server& server) const {
+  if (!server.address().is_name()) return std::nullopt;
+  admin::ResolvedState state;
+  for (const net::Address& address : server.addresses()->list) {
+    state.addresses.push_back(address.to_string());
+  }
+  const auto answer =
+      resolver_ == nullptr ? nullptr : resolver_->find_answer(server.address().host);
+  if (answer == nullptr) return state;
+  const Duration left = answer->good_until - std::chrono::steady_clock::now();
+  state.ttl_left = std::max(left, Duration::zero());
+  state.error = answer->problem;
+  return state;
+}
+
 admin::ServerState LiveConfiguration::state_of(const backend::Backend& backend,
                                                balance::ServerIndex index) const {
   const backend::Server& server = backend.server(index);
@@ -552,6 +650,7 @@ admin::ServerState LiveConfiguration::state_of(const backend::Backend& backend,
       .backend = backend.name(),
       .name = server.name(),
       .address = server.address().to_string(),
+      .resolved = resolved_state_of(server),
       .weight = server.weight(),
       .weight_configured = server.weight_configured(),
       .is_backup = backend.role_of(index) == balance::ServerRole::backup,
@@ -567,6 +666,8 @@ admin::ServerState LiveConfiguration::state_of(const backend::Backend& backend,
     state.reason = state.leases == 0 ? "drained" : "draining";
   } else if (state.state == AdminState::disabled) {
     state.reason = "disabled";
+  } else if (!server.addresses()->problem.empty()) {
+    state.reason = server.addresses()->problem;
   } else if (state.weight == 0) {
     state.reason = "weight 0";
   } else if (!server.has_free_slot()) {
@@ -641,6 +742,7 @@ Answered<admin::Explanation> LiveConfiguration::explain(const admin::ExplainQues
                                          .snapshot = *current,
                                          .addresses = addresses,
                                          .picks = first,
+                                         .resolver = resolver_,
                                          .workers = registry_.workers()},
                                         {.method = question.method,
                                          .url = question.url,
@@ -651,6 +753,22 @@ Answered<admin::Explanation> LiveConfiguration::explain(const admin::ExplainQues
   return admin::Explanation{.text = explanation->text, .is_served = explanation->is_served};
 }
 
+void LiveConfiguration::append_name_samples(std::vector<stats::Sample>& samples) const {
+  if (resolver_ == nullptr) return;
+  using enum stats::MetricId;
+  for (const auto& [name, answer] : resolver_->answers()) {
+    const std::string labels = stats::name_labels(name);
+    const auto add = [&](stats::MetricId id, auto value) {
+      samples.push_back({id, labels, static_cast<double>(value)});
+    };
+    add(name_addresses, answer->addresses.size());
+    add(name_addresses_left_out, answer->left_out);
+    add(name_stale, answer->health == discovery::NameHealth::outlived ? 1 : 0);
+    add(name_questions, answer->questions);
+    add(name_failures, answer->failures);
+  }
+}
+
 void LiveConfiguration::append_samples(std::vector<stats::Sample>& samples) const {
   const std::lock_guard lock(mutex_);
   std::erase_if(live_, [](const auto& old) { return old.expired(); });
@@ -659,6 +777,7 @@ void LiveConfiguration::append_samples(std::vector<stats::Sample>& samples) cons
   samples.push_back({reloads, {}, static_cast<double>(reloads_)});
   samples.push_back({reloads_refused, {}, static_cast<double>(reloads_refused_)});
   samples.push_back({change_pause, {}, std::chrono::duration<double>(longest_pause_).count()});
+  append_name_samples(samples);
   for (const auto& backend : snapshot_->backends) {
     samples.push_back({backend_queued, stats::backend_labels(backend->name()),
                        static_cast<double>(backend->wait_queue().waiting())});

@@ -16,6 +16,7 @@
 #include "app/access_log_writer.h"
 #include "app/settings.h"
 #include "app/worker_thread.h"
+#include "discovery/resolver.h"
 #include "net/listening_socket.h"
 #include "stats/prometheus.h"
 
@@ -30,8 +31,12 @@ class LiveConfiguration final : public admin::Operations {
 
   // Opens what the first settings name. The error is a sentence.
   std::expected<void, std::string> prepare();
-  // Gives the workers, which run, the first snapshot.
-  void serve(std::span<const std::unique_ptr<WorkerThread>> workers);
+  // Gives the workers, which run, the first snapshot. Waits a moment for the addresses of servers
+  // that have a name. resolver: nullptr if no server will ever have one.
+  void serve(std::span<const std::unique_ptr<WorkerThread>> workers,
+             discovery::Resolver* resolver = nullptr);
+  // Names may stand for other addresses: tells the workers. Lines for people.
+  std::vector<std::string> adopt_names();
   // Waits for a change under way, and refuses any further one.
   void close();
 
@@ -74,6 +79,8 @@ class LiveConfiguration final : public admin::Operations {
   using Change = admin::Answered<void>;
 
   Change apply(Settings next);
+  Change put_into_force(Settings next);
+  bool renew_addresses(backend::Backend& backend) const;
   std::expected<OpenAddresses, std::string> open_addresses(const Settings& next,
                                                            proxy::Snapshot& snapshot);
   std::expected<net::ListeningSockets, std::string> open_sockets(const OpenAddress& wanted);
@@ -87,6 +94,8 @@ class LiveConfiguration final : public admin::Operations {
   admin::Answered<balance::ServerIndex> find_server(const backend::Backend& backend,
                                                     const std::string& name) const;
   admin::BackendState state_of(const backend::Backend& backend) const;
+  std::optional<admin::ResolvedState> resolved_state_of(const backend::Server& server) const;
+  void append_name_samples(std::vector<stats::Sample>& samples) const;
   admin::ServerState state_of(const backend::Backend& backend, balance::ServerIndex index) const;
   std::vector<std::string> kept_weights() const;
 
@@ -94,6 +103,7 @@ class LiveConfiguration final : public admin::Operations {
   stats::Registry& registry_;
   AccessLogWriter& access_log_;
   std::span<const std::unique_ptr<WorkerThread>> workers_;
+  discovery::Resolver* resolver_ = nullptr;
 
   mutable std::mutex changing_;  // held while anything changes; guards what follows
   bool closed_ = false;

@@ -202,8 +202,9 @@ std::expected<void, std::string> Process::make_workers(std::uint32_t connections
 void Process::serve() {
   access_log_.start();
   for (auto& thread : threads_) thread->start();
-  configuration_.serve(threads_);
-  control_->start(admin_ ? std::move(admin_->sockets.front()) : Fd(), reactor_.kind);
+  control_->start(reactor_.kind);
+  configuration_.serve(threads_, &control_->resolver());
+  if (admin_) control_->serve(std::move(admin_->sockets.front()));
   control_->set_ready();
   say_where();
   await_stop_signal();

@@ -8,6 +8,7 @@
 #include "backend/backend_settings.h"
 #include "base/byte_count.h"
 #include "config/description.h"
+#include "discovery/resolver_settings.h"
 #include "net/address.h"
 #include "proxy/listener_settings.h"
 
@@ -80,6 +81,7 @@ struct Settings {
   std::optional<std::uint32_t> worker_connections;
   ByteCount worker_buffers{std::uint64_t{256} << 20};
   ProcessTimeouts timeouts;
+  discovery::ResolverSettings resolver;
   std::vector<proxy::ListenerSettings> listeners;
   std::vector<BackendEntry> backends;
 };
@@ -103,6 +105,7 @@ void describe(V& v, Settings& s) {
   v.field("worker_buffers", s.worker_buffers, "Memory of one worker for bytes on their way.")
       .range(ByteCount{1 << 20}, ByteCount{std::uint64_t{64} << 30});
   v.field("timeouts", s.timeouts, "How long the process may take.");
+  v.field("resolver", s.resolver, "How host names of servers are resolved.");
   v.field("listeners", s.listeners, "Where clients connect to.").required().size(1, 10'000);
   v.field("backends", s.backends, "Who answers.").required().size(1, 100'000);
 }

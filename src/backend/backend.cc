@@ -23,7 +23,7 @@ Backend::Backend(const BackendSettings& settings, stats::Registry& registry,
   }
   for (const ServerSettings& server : settings_.servers) {
     const auto found = known.find(*server.name);
-    const bool is_same = found != known.end() && found->second->address() == server.address.address;
+    const bool is_same = found != known.end() && found->second->address() == server.address;
     servers_.push_back(is_same ? found->second
                                : std::make_shared<Server>(server, name(), registry));
     lease_counters_.push_back(&servers_.back()->lease_counter());
@@ -40,7 +40,9 @@ std::shared_ptr<const Candidates> Backend::make_candidates() const {
     made->specs.push_back(
         {.weight = server.weight_after(settings.weight), .role = role_of(balance::to_server(i))});
     made->states.push_back(server.admin_state());
-    if (made->states.back() != AdminState::ready) continue;
+    made->addresses.push_back(server.addresses());
+    const bool is_resolved = made->addresses.back()->problem.empty();
+    if (made->states.back() != AdminState::ready || !is_resolved) continue;
     usable.insert(balance::to_server(i));
     made->has_some = made->has_some || made->specs.back().weight != 0;
   }

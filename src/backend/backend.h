@@ -16,12 +16,14 @@
 
 namespace weir::backend {
 
-// Who may get traffic at present. Immutable; replaced as a whole when a weight or state changes.
+// Who may get traffic at present. Immutable; replaced as a whole when a weight, a state or what a
+// name stands for changes.
 struct Candidates {
-  std::vector<balance::ServerSpec> specs;                       // weights in force
-  std::vector<AdminState> states;                               // by server
-  std::array<std::unique_ptr<const balance::Table>, 2> tables;  // by role; without backups: null
-  bool has_some = false;                                        // ready, with a weight above 0
+  std::vector<balance::ServerSpec> specs;                         // weights in force
+  std::vector<AdminState> states;                                 // by server
+  std::vector<std::shared_ptr<const ServerAddresses>> addresses;  // by server
+  std::array<std::unique_ptr<const balance::Table>, 2> tables;    // by role; without backups: null
+  bool has_some = false;  // ready, resolved, with a weight above 0
 };
 
 class Backend {
@@ -61,7 +63,8 @@ class Backend {
   // What follows: the jobs thread.
   // This generation is in force: weights and limits of its servers become those of its settings.
   void adopt_servers() noexcept;
-  // A weight or state of a server has changed; the workers are to be told of the result.
+  // A weight, a state or the addresses of a server have changed; the workers are to be told of the
+  // result.
   std::shared_ptr<const Candidates> renew_candidates();
 
  private:

@@ -9,7 +9,7 @@
 #include "balance/pickers.h"
 #include "base/time.h"
 #include "config/description.h"
-#include "net/address.h"
+#include "net/server_address.h"
 #include "net/source_address.h"
 #include "net/tcp_settings.h"
 
@@ -33,7 +33,9 @@ void describe(V& v, ServerSettings& s) {
       .length_min(1)
       .length_max(128);
   v.field("address", s.address,
-          "Where the server listens. Without a port, the port that the client connected to.")
+          "Where the server listens. Without a port, the port that the client connected to. A host "
+          "name needs a port, and is resolved as `resolver` says; the server is used at each "
+          "address that it stands for.")
       .required();
   v.field("weight", s.weight,
           "Share of the traffic, relative to the other servers' weights; 0 sends nothing new.")
@@ -76,7 +78,8 @@ struct BackendTimeouts {
 
 template <class V>
 void describe(V& v, BackendTimeouts& s) {
-  v.field("connect", s.connect, "How long a server may take to accept a connection.")
+  v.field("connect", s.connect,
+          "How long a server may take to accept a connection, at all of its addresses together.")
       .range(1ms, 1h);
   v.field("response_head", s.response_head,
           "How long a server may take from the end of the request to the whole response head.")

@@ -60,7 +60,7 @@ TEST_F(GenerationTest, AnotherAddressIsAnotherServer) {
   settings_.servers[0].address.address = after.address;
   apply();
   EXPECT_NE(&server(0), &old);
-  EXPECT_EQ(server(0).address(), after.address);
+  EXPECT_EQ(server(0).address().address, after.address);
   EXPECT_TRUE(is_closed(before.peers[0]));
   // What was under way goes on, and ends on the server that it began with.
   EXPECT_EQ(lease.pool().owner(), nullptr);
@@ -301,7 +301,7 @@ TEST_F(GenerationTest, AServerThatWasReplacedHasNotBeenTried) {
   apply();
   const ServerLease lease = plan.pick(*view_, {}).lease;
   ASSERT_TRUE(lease);
-  EXPECT_EQ(lease.server().address(), second.address);
+  EXPECT_EQ(lease.server().address().address, second.address);
 }
 
 TEST_F(GenerationTest, FewerIdleConnectionsAreKeptOnceTheLimitIsLower) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/backend_settings.h"
+#include "backend/server_addresses.h"
 #include "backend/server_state.h"
 #include "backend/slots.h"
 #include "stats/registry.h"
@@ -22,7 +23,8 @@ class Server {
   const std::string& name() const noexcept { return name_; }
   // BACKEND/NAME, as logs and metrics show it.
   const std::string& full_name() const noexcept { return full_name_; }
-  const net::Address& address() const noexcept { return address_; }
+  // As configured: it may be a name.
+  const net::ServerAddress& address() const noexcept { return address_; }
   // Host of a request that names none (RFC 9112 3.2).
   const std::string& authority() const noexcept { return authority_; }
   std::string_view backend_name() const noexcept WEIR_LIFETIMEBOUND {
@@ -45,6 +47,10 @@ class Server {
   AdminState admin_state() const noexcept { return admin_state_.load(std::memory_order_relaxed); }
 
   // What follows: the jobs thread.
+  const std::shared_ptr<const ServerAddresses>& addresses() const noexcept { return addresses_; }
+  void set_addresses(std::shared_ptr<const ServerAddresses> addresses) noexcept {
+    addresses_ = std::move(addresses);
+  }
   std::uint32_t weight_configured() const noexcept { return weight_configured_; }
   // The weight in force once the file says this one: a weight set at run time stays until the file
   // changes its mind.
@@ -58,10 +64,11 @@ class Server {
  private:
   std::string name_;
   std::string full_name_;
-  net::Address address_;
+  net::ServerAddress address_;
   std::string authority_;
   std::shared_ptr<const stats::ServerStats> stats_;
   std::shared_ptr<const stats::BackendStats> backend_stats_;
+  std::shared_ptr<const ServerAddresses> addresses_;
   std::uint32_t weight_configured_;
   // Read by all workers, written by the jobs thread only.
   alignas(64) std::atomic<std::uint32_t> weight_;

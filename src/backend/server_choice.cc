@@ -152,6 +152,7 @@ ServerVerdict ServerChoice::judge(ServerIndex server, ServerIndex picked) const 
     case AdminState::ready:
       break;
   }
+  if (!problem_of(server).empty()) return ServerVerdict::unresolved;
   if (candidates_->specs[number].weight == 0) return ServerVerdict::weight_zero;
   const bool is_primary_picked =
       picked != ServerIndex::none && backend_.role_of(picked) == ServerRole::primary;

@@ -22,6 +22,7 @@ enum class ServerVerdict : std::uint8_t {
   refused_a_moment_ago,
   full,  // at its maxconn
   weight_zero,
+  unresolved,  // its name stands for no address
   draining,
   disabled,
 };
@@ -55,7 +56,8 @@ class ServerChoice {
   // Goes on from where the choice of the same servers by the same algorithm stands, which is not
   // used any more.
   void take_position_of(ServerChoice& predecessor) noexcept;
-  // Weights or states of servers have changed. Gives back what was in force.
+  const Candidates& candidates() const noexcept { return *candidates_; }
+  // Weights, states or addresses of servers have changed. Gives back what was in force.
   std::shared_ptr<const Candidates> adopt(std::shared_ptr<const Candidates> candidates) noexcept;
 
   enum class Slot : std::uint8_t { take, look };
@@ -64,6 +66,10 @@ class ServerChoice {
   balance::ServerIndex pick(balance::PickInput input, Slot slot) noexcept;
   // Of the last pick: servers were left out because they were full.
   bool are_some_full() const noexcept { return some_full_; }
+  // Why an unresolved server is so.
+  std::string_view problem_of(balance::ServerIndex server) const noexcept WEIR_LIFETIMEBOUND {
+    return candidates_->addresses[balance::to_number(server)]->problem;
+  }
   // Whether somebody could be picked, if nobody was full.
   bool has_candidates() const noexcept { return candidates_->has_some; }
   // A slot that a pick took was given back.

@@ -3,12 +3,22 @@
 // many streams it carries, and whether it carries more. ServerConnections makes and ends them.
 
 #include "base/intrusive_list.h"
+#include "base/local_ref.h"
 #include "net/http/http_stream.h"
 #include "net/socket_stream.h"
 
 namespace weir::backend {
 
 class ServerPool;
+
+// One address of a server, as a worker sees it.
+struct PoolAddress : LocalCounted {
+  explicit PoolAddress(const net::Address& where) noexcept : address(where) {}
+
+  const net::Address address;
+  TimePoint failed_at{};  // when no connection could be made, since one could; 0: it never failed
+  bool is_gone = false;   // the server's name stands for it no more
+};
 
 // How the exchange on a stream ended. badly: one of its messages is not complete.
 enum class Ended : std::uint8_t { badly, well };
@@ -21,8 +31,9 @@ class ServerConnection : public Link {
 
   ServerPool& pool;
   net::SocketStream stream;
-  std::uint16_t port = 0;  // that it was connected to, if the server has none of its own
-  TimePoint used_at{};     // when an exchange on it ended well last, or it was connected
+  LocalRef<PoolAddress> address;  // that it is connected to, or is to be
+  std::uint16_t port = 0;         // that it was connected to, if the server has none of its own
+  TimePoint used_at{};            // when an exchange on it ended well last, or it was connected
 
   // Streams that it has carried, those that are open among them.
   std::uint32_t streams_begun() const noexcept { return streams_begun_; }

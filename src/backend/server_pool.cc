@@ -1,5 +1,7 @@
 #include "backend/server_pool.h"
 
+#include <algorithm>
+
 #include "backend/worker_backend.h"
 
 namespace weir::backend {
@@ -43,6 +45,7 @@ ServerPool::ServerPool(Worker& worker, std::shared_ptr<Server> server,
       cells_(server_->stats().of(worker.index())),
       backend_cells_(server_->backend_stats().of(worker.index())),
       connections_(connections),
+      turn_(worker.index()),  // so that workers do not all begin with the first one
       drain_limit_(*this) {}
 
 void ServerPool::belong_to(WorkerBackend& owner, balance::ServerIndex index,
@@ -66,8 +69,7 @@ void ServerPool::belong_to(WorkerBackend& owner, balance::ServerIndex index,
   close_surplus();
 }
 
-Result<Socket*> ServerPool::make_socket() noexcept {
-  const net::Address& address = server_->address();
+Result<Socket*> ServerPool::make_socket(const net::Address& address) noexcept {
   const auto socket = worker_.reactor().make_stream_socket(address.family());
   if (!socket || address.is_unix()) return socket;
   net::set_options((*socket)->fd(), tcp_);
@@ -84,6 +86,23 @@ void ServerPool::retire(Duration drain_deadline) noexcept {
   is_retired_ = true;
   close_idle();
   limit_drain(drain_deadline);
+}
+
+void ServerPool::adopt_addresses(const ServerAddresses& addresses) {
+  WEIR_ASSERT(addresses.list.size() <= net::kServerAddressesMax);
+  const auto is_at = [](const LocalRef<PoolAddress>& known, const net::Address& address) {
+    return known->address == address;
+  };
+  if (std::ranges::equal(addresses_, addresses.list, is_at)) return;
+  const auto before = std::exchange(addresses_, {});
+  ++addresses_version_;
+  for (const auto& known : before) known->is_gone = true;
+  for (const net::Address& address : addresses.list) {
+    const auto known = std::ranges::find(before, address, [](const auto& k) { return k->address; });
+    addresses_.push_back(known != before.end() ? *known : make_local<PoolAddress>(address));
+    addresses_.back()->is_gone = false;
+  }
+  close_gone();
 }
 
 void ServerPool::apply_admin_state(Duration drain_deadline) noexcept {
@@ -104,6 +123,12 @@ void ServerPool::cut_uses() noexcept {
     use.unlink();
     use.work_.cancel(make_error(ErrorKind::server_drained, Side::weir));
   });
+}
+
+ServerConnection& ServerPool::make_connection(Socket& socket, PoolAddress& address) {
+  ServerConnection& connection = connections_.make(*this, socket);
+  connection.address = LocalRef<PoolAddress>(address);
+  return connection;
 }
 
 // One that is in use before one at rest, so that few are enough.
@@ -155,7 +180,7 @@ void ServerPool::close_stream(ServerConnection& connection, net::ServerSideStrea
 
 bool ServerPool::may_go_on(const ServerConnection& connection) const noexcept {
   const bool is_used_up = streams_max_ != 0 && connection.streams_begun_ >= streams_max_;
-  return !is_used_up && connection.may_go_on();
+  return !is_used_up && !connection.address->is_gone && connection.may_go_on();
 }
 
 void ServerPool::rest(ServerConnection& connection) noexcept {
@@ -183,6 +208,15 @@ void ServerPool::close_used_up() noexcept {
   if (streams_max_ == 0) return;
   idle_.for_each([this](ServerConnection& connection) {
     if (connection.streams_begun() >= streams_max_) lose(connection);
+  });
+}
+
+void ServerPool::close_gone() noexcept {
+  with_room_.for_each([](ServerConnection& connection) {
+    if (connection.address->is_gone) connection.unlink();
+  });
+  idle_.for_each([this](ServerConnection& connection) {
+    if (connection.address->is_gone) lose(connection);
   });
 }
 

@@ -3,6 +3,8 @@
 // at present. It lives as long as a backend of the worker has the server, or a lease.
 
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "backend/server.h"
 #include "backend/server_connection.h"
@@ -38,8 +40,8 @@ class ServerPool : public LocalCounted {
   balance::ServerIndex index() const noexcept { return index_; }
   void belong_to(WorkerBackend& owner, balance::ServerIndex index, const PoolSettings& settings,
                  std::uint32_t workers) noexcept;
-  // A socket that is to be connected to the server, with what is set for it.
-  Result<Socket*> make_socket() noexcept;
+  // A socket that is to be connected to an address of the server, with what is set for it.
+  Result<Socket*> make_socket(const net::Address& address) noexcept;
   // The server or its backend is no longer configured: idle connections are closed, and what is
   // under way is cut after the deadline.
   void retire(Duration drain_deadline) noexcept;
@@ -47,6 +49,15 @@ class ServerPool : public LocalCounted {
     owner_ = nullptr;
     index_ = balance::ServerIndex::none;
   }
+
+  // Where the server is to be reached from now on. Idle connections to other addresses are closed;
+  // those in use end with what they are used for.
+  void adopt_addresses(const ServerAddresses& addresses);
+  std::span<const LocalRef<PoolAddress>> addresses() const noexcept { return addresses_; }
+  // How often the addresses have changed.
+  std::uint32_t addresses_version() const noexcept { return addresses_version_; }
+  // Where the next new connection begins with the addresses: each has its turn.
+  std::size_t take_turn() noexcept { return turn_++ % addresses_.size(); }
 
   // What the operator says has changed.
   void apply_admin_state(Duration drain_deadline) noexcept;
@@ -57,10 +68,10 @@ class ServerPool : public LocalCounted {
   ServerStream open_stream(Replay replay, std::uint16_t port) noexcept;
   // 0: the server has a port of its own.
   std::uint16_t port_to_use(std::uint16_t of_listener) const noexcept {
-    const net::Address& address = server_->address();
+    const net::Address& address = server_->address().address;
     return address.port() == 0 && !address.is_unix() ? of_listener : 0;
   }
-  ServerConnection& make_connection(Socket& socket) { return connections_.make(*this, socket); }
+  ServerConnection& make_connection(Socket& socket, PoolAddress& address);
   // The first stream of a connection that has been connected.
   ServerStream open_first_stream(ServerConnection& connection) noexcept;
   // For a connection, in a turn of its own: it may go on no more. Destroys it unless a stream is
@@ -88,6 +99,7 @@ class ServerPool : public LocalCounted {
   void take_out(ServerConnection& connection) noexcept;
   void close_used_up() noexcept;
   void close_surplus() noexcept;
+  void close_gone() noexcept;
   void limit_drain(Duration deadline) noexcept;
   void cut_uses() noexcept;
 
@@ -108,6 +120,9 @@ class ServerPool : public LocalCounted {
   std::optional<net::SourceAddress> source_;
   net::TcpSettings tcp_;
   bool is_retired_ = false;
+  std::vector<LocalRef<PoolAddress>> addresses_;
+  std::uint32_t addresses_version_ = 0;
+  std::size_t turn_;
   IntrusiveList<LeaseUse> uses_;
   DrainLimit drain_limit_;
 };

@@ -4,6 +4,8 @@
 #include <array>
 #include <map>
 
+#include "backend/connect_plan.h"
+
 namespace weir::backend {
 
 using balance::ServerIndex;
@@ -37,6 +39,7 @@ WorkerBackend::WorkerBackend(Worker& worker, std::shared_ptr<Backend> backend,
       if (refused_at != TimePoint{}) choice_.leave_out(index, refused_at);
     }
     pools_.back()->belong_to(*this, index, pool, workers);
+    pools_.back()->adopt_addresses(*choice_.candidates().addresses[i]);
   }
   if (predecessor != nullptr) take_over(*predecessor);
 }
@@ -78,7 +81,10 @@ void WorkerBackend::retire() noexcept {
 std::shared_ptr<const Candidates> WorkerBackend::adopt(
     std::shared_ptr<const Candidates> candidates) noexcept {
   auto before = choice_.adopt(std::move(candidates));
-  for (const auto& pool : pools_) pool->apply_admin_state(backend_->settings().drain_deadline);
+  for (std::size_t i = 0; i < pools_.size(); ++i) {
+    pools_[i]->adopt_addresses(*choice_.candidates().addresses[i]);
+    pools_[i]->apply_admin_state(backend_->settings().drain_deadline);
+  }
   wait_queue_->on_slot_free();
   return before;
 }
@@ -102,51 +108,33 @@ void WorkerBackend::on_release(ServerIndex index) noexcept {
   if (backend_->may_be_full()) wait_queue_->on_slot_free();
 }
 
-Task<Result<void>> WorkerBackend::connect_stream(net::SocketStream& stream,
-                                                 const ServerLease& lease, ConnectOptions options) {
-  net::Address address = lease.server().address();
-  if (address.port() == 0) address.set_port(options.port);
-  lease.cells().connects.add();
-  const TimePoint due = worker_.now() + backend_->settings().timeouts.connect;
-  const auto connected = co_await stream.connect(address, std::min(due, options.due));
-  if (connected) co_return Result<void>();
-  Error error = connected.error();
-  if (error.kind == ErrorKind::timeout) error.kind = ErrorKind::connect_timeout;
-  if (error.kind == ErrorKind::io || error.kind == ErrorKind::server_reset) {
-    error.kind = ErrorKind::connect_failed;
-  }
-  // What Weir itself gave up, or ran out of, says nothing about the server.
-  if (error.side == Side::server) {
-    lease.cells().connect_failures.add();
-    ServerPool& pool = lease.pool();
-    if (pool.owner() != nullptr) pool.owner()->choice_.leave_out(pool.index(), worker_.now());
-  }
-  co_return fail(error);
-}
-
 Task<Result<ServerStream>> WorkerBackend::connect(const ServerLease& lease, ConnectOptions options,
                                                   net::CancelSlot& cancel) {
   ServerPool& pool = lease.pool();
   if (ServerStream stream = pool.open_stream(options.replay, options.port)) {
     pool.cells().reuses.add();
+    if (options.reached != nullptr) *options.reached = stream.connection().address;
     co_return stream;
   }
-  Socket* socket = WEIR_CO_TRY(pool.make_socket());
-  ServerConnection& connection = pool.make_connection(*socket);
-  connection.port = pool.port_to_use(options.port);
-  cancel.hold(connection.stream);
-  auto connected = co_await connect_stream(connection.stream, lease, options);
-  if (connected && !options.first_bytes.empty()) {
-    const TimePoint due =
-        std::min(worker_.now() + backend_->settings().timeouts.connect, options.due);
-    connected = co_await connection.stream.send(options.first_bytes, due);
-  }
-  cancel.let_go();
-  if (!connected) {
+  ConnectPlan plan(*this, lease, options);
+  for (;;) {
+    Socket* socket = WEIR_CO_TRY(plan.make_socket());
+    if (options.reached != nullptr) *options.reached = LocalRef<PoolAddress>(plan.address());
+    ServerConnection& connection = pool.make_connection(*socket, plan.address());
+    connection.port = pool.port_to_use(options.port);
+    cancel.hold(connection.stream);
+    auto connected = co_await plan.connect(connection.stream);
+    const bool may_go_on = !connected && plan.may_go_on();
+    if (connected && !options.first_bytes.empty()) {
+      const TimePoint due =
+          std::min(worker_.now() + backend_->settings().timeouts.connect, options.due);
+      connected = co_await connection.stream.send(options.first_bytes, due);
+    }
+    cancel.let_go();
+    if (connected) co_return pool.open_first_stream(connection);
     pool.close(connection);
-    co_return fail(connected.error());
+    if (!may_go_on) co_return fail(connected.error());
   }
-  co_return pool.open_first_stream(connection);
 }
 
 void WorkerBackend::close_idle() noexcept {

@@ -18,6 +18,7 @@ struct ConnectOptions {
   Replay replay = Replay::possible;
   TimePoint due = kNever;             // when the attempt's time ends, if before timeouts.connect
   std::string_view first_bytes = {};  // that a new connection begins with; until it is there
+  LocalRef<PoolAddress>* reached = nullptr;  // is told the connection's address, or the last tried
 };
 
 // No lease: nobody can be used, or all that could are full.
@@ -59,16 +60,15 @@ class WorkerBackend : public LocalCounted, private Link {
            backend_->wait_queue().waiting() != 0;
   }
 
+  // The server of that index refused a connection just now.
+  void leave_out(balance::ServerIndex index) noexcept { choice_.leave_out(index, worker_.now()); }
   // A stream of a connection that is there, or of a new one; never waits longer than
   // timeouts.connect. Cancelling the slot ends the wait.
   Task<Result<ServerStream>> connect(const ServerLease& lease, ConnectOptions options,
                                      net::CancelSlot& cancel);
-  // A connected socket to the server, which no pool knows: for tunnels.
-  Task<Result<void>> connect_stream(net::SocketStream& stream, const ServerLease& lease,
-                                    ConnectOptions options);
 
-  // Weights or states of servers have changed. Gives back what was in force, for somebody else to
-  // destroy.
+  // Weights, states or addresses of servers have changed. Gives back what was in force, for
+  // somebody else to destroy.
   std::shared_ptr<const Candidates> adopt(std::shared_ptr<const Candidates> candidates) noexcept;
   // The backend is no longer configured. What is under way may still pick from it.
   void retire() noexcept;

@@ -165,13 +165,4 @@ std::expected<void, std::string> parse_scalar(std::string_view text, Address& ou
 
 std::string print_scalar(const Address& address) { return address.to_string(); }
 
-std::expected<void, std::string> parse_scalar(std::string_view text, ServerAddress& out) {
-  auto address = Address::parse_with_optional_port(text);
-  if (!address) return std::unexpected(address.error());
-  out.address = *address;
-  return {};
-}
-
-std::string print_scalar(const ServerAddress& address) { return address.address.to_string(); }
-
 }  // namespace weir::net

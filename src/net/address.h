@@ -24,8 +24,8 @@ class Address {
   explicit Address(const sockaddr_storage& address) noexcept;
 
   // Accepts 10.0.0.1:80, [::1]:80, :80 (every IPv4 and IPv6 address), unix:/run/x.sock. Host names
-  // are not addresses. The error, which may be empty,
-  // adds to "expected an address".
+  // are not addresses (net/server_address.h). The error, which may be empty, adds to "expected an
+  // address".
   static std::expected<Address, std::string> parse(std::string_view text);
   // The same where the port may be left out: then it is 0 (10.0.0.1, [::1]).
   static std::expected<Address, std::string> parse_with_optional_port(std::string_view text);
@@ -66,17 +66,6 @@ std::expected<void, std::string> parse_scalar(std::string_view text, Address& ou
 std::string print_scalar(const Address& address);
 constexpr config::ScalarInfo scalar_info(std::type_identity<Address>) {
   return {"an address", "127.0.0.1:8080, [::1]:8080, :8080 or unix:/run/weir.sock",
-          R"("type": "string")", config::Quotes::allowed};
-}
-
-// A server's address, whose port may be left out: then it is the listener's.
-struct ServerAddress {
-  Address address;
-};
-std::expected<void, std::string> parse_scalar(std::string_view text, ServerAddress& out);
-std::string print_scalar(const ServerAddress& address);
-constexpr config::ScalarInfo scalar_info(std::type_identity<ServerAddress>) {
-  return {"an address", "10.0.0.1:8080, 10.0.0.1, [::1]:8080 or unix:/run/app.sock",
           R"("type": "string")", config::Quotes::allowed};
 }
 

@@ -31,6 +31,7 @@ class AttemptLog {
     AttemptRecord& record = records_[count_++];
     record.server = LocalRef<backend::ServerPool>(server);
     record.start_us = us_at(now);
+    address_.reset();
   }
   // What came of the last attempt; none: it went well, so far.
   void end(ErrorKind error, TimePoint now) noexcept {
@@ -38,6 +39,15 @@ class AttemptLog {
     records_[count_ - 1].error = error;
     records_[count_ - 1].end_us = us_at(now);
   }
+
+  // Where the last attempt goes to.
+  void note_address(backend::PoolAddress& address) noexcept {
+    address_ = LocalRef<backend::PoolAddress>(address);
+  }
+  // The same, to be written by whoever connects.
+  LocalRef<backend::PoolAddress>& address() noexcept { return address_; }
+  // Of the last attempt that got as far; nullptr: none did.
+  const backend::PoolAddress* last_address() const noexcept { return address_.get(); }
 
   std::size_t size() const noexcept { return count_; }
   std::span<const AttemptRecord> records() const noexcept WEIR_LIFETIMEBOUND {
@@ -57,6 +67,7 @@ class AttemptLog {
   TimePoint began_;
   std::array<AttemptRecord, backend::kAttemptsMax> records_;
   std::size_t count_ = 0;
+  LocalRef<backend::PoolAddress> address_;
 };
 
 }  // namespace weir::proxy

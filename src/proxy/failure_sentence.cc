@@ -75,10 +75,13 @@ std::string_view list_attempts(ListSentence& sentence, const AttemptLog& attempt
 }
 
 // Empty: it can be used.
-std::string_view print_verdict(Item& item, ServerVerdict verdict, const backend::Server& server) {
+std::string_view print_verdict(Item& item, ServerVerdict verdict, const backend::Server& server,
+                               std::string_view problem) {
   switch (verdict) {
     case ServerVerdict::weight_zero:
       return print(item, "{} has weight 0", server.name());
+    case ServerVerdict::unresolved:
+      return print(item, "{}: {}", server.name(), problem);
     case ServerVerdict::draining:
       return print(item, "{} is draining", server.name());
     case ServerVerdict::disabled:
@@ -102,7 +105,8 @@ std::string_view list_servers(ListSentence& sentence, backend::WorkerBackend& ba
   for (std::size_t i = 0; i < backend.backend().size(); ++i) {
     const balance::ServerIndex server = balance::to_server(i);
     const ServerVerdict verdict = backend.choice().judge(server, balance::ServerIndex::none);
-    const std::string_view text = print_verdict(item, verdict, backend.backend().server(server));
+    const std::string_view text = print_verdict(item, verdict, backend.backend().server(server),
+                                                backend.choice().problem_of(server));
     if (!text.empty() && !sentence.add(" ", text)) break;
     --left;
   }

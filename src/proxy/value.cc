@@ -264,8 +264,11 @@ std::string_view server_address(const ValueSource& source, std::string_view /*na
                                 ValueSpace& space) noexcept {
   const backend::Server* server = server_of(source);
   if (server == nullptr) return {};
-  const std::uint16_t port = server->address().port();
-  return write_address(server->address(), port == 0 ? source.listener_use.port : port, space);
+  const backend::PoolAddress* reached = source.attempts.last_address();
+  if (reached == nullptr && server->address().is_name()) return server->authority();
+  const net::Address& address = reached == nullptr ? server->address().address : reached->address;
+  const std::uint16_t port = address.port();
+  return write_address(address, port == 0 ? source.listener_use.port : port, space);
 }
 
 std::string_view attempts(const ValueSource& source, std::string_view /*name*/,
@@ -352,7 +355,8 @@ constexpr std::array kRows = {
              &name_of_backend},
     ValueRow{"server.name", kNone, kResponse, "Name of the server, the last one tried.",
              &server_name},
-    ValueRow{"server.address", kNone, kResponse, "Its address and port.", &server_address},
+    ValueRow{"server.address", kNone, kResponse, "Its address and port; of a server with a host name, the one of its addresses "
+             "that was used.", &server_address},
     ValueRow{"attempts", kNone, kResponse, "How many servers were tried.", &attempts},
     ValueRow{"reason", kNone, Known::end, "Why it failed, one word of [errors](errors.md).",
              &reason},

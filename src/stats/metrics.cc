@@ -17,6 +17,7 @@ constexpr auto kWorker = MetricScope::worker;
 constexpr auto kListener = MetricScope::listener;
 constexpr auto kBackend = MetricScope::backend;
 constexpr auto kServer = MetricScope::server;
+constexpr auto kName = MetricScope::name;
 
 // The order is that of MetricId.
 constexpr std::array kMetrics = {
@@ -174,6 +175,16 @@ constexpr std::array kMetrics = {
     MetricRow{MetricId::server_response_head, histogram, kServer,
               "weir_server_response_head_seconds", kSeconds, offsetof(ServerCells, response_head),
               "Time from the start of an attempt to the response's head."},
+    MetricRow{MetricId::name_addresses, gauge, kName, "weir_name_addresses", kNone, kNoCell,
+              "Addresses that the name stands for."},
+    MetricRow{MetricId::name_addresses_left_out, gauge, kName, "weir_name_addresses_left_out",
+              kNone, kNoCell, "Addresses of the last answer that are not used: 16 are."},
+    MetricRow{MetricId::name_stale, gauge, kName, "weir_name_stale", kNone, kNoCell,
+              "1 while the last good addresses are used because the last answer has none."},
+    MetricRow{MetricId::name_questions, counter, kName, "weir_name_questions_total", kNone, kNoCell,
+              "Questions for the name's addresses."},
+    MetricRow{MetricId::name_failures, counter, kName, "weir_name_failures_total", kNone, kNoCell,
+              "Questions for which there was no good answer."},
 };
 static_assert(kMetrics.size() == static_cast<std::size_t>(MetricId::count_));
 
@@ -197,6 +208,7 @@ constexpr std::array kSections = {
     Section{kListener, "Listeners", "`listener`"},
     Section{kBackend, "Backends", "`backend`"},
     Section{kServer, "Servers", "`backend`, `server`"},
+    Section{kName, "Host names of servers", "`name`"},
 };
 static_assert(kSections.size() == kMetricScopes);
 

@@ -63,6 +63,11 @@ enum class MetricId : std::uint8_t {
   server_received,
   server_sent,
   server_response_head,
+  name_addresses,
+  name_addresses_left_out,
+  name_stale,
+  name_questions,
+  name_failures,
   count_,
 };
 
@@ -72,8 +77,8 @@ enum class MetricType : std::uint8_t { counter, gauge, histogram };
 std::string_view word_of(MetricType type) noexcept;
 
 // What a metric is counted for; gives the labels of its series. `process` sums over the workers.
-enum class MetricScope : std::uint8_t { process, worker, listener, backend, server };
-inline constexpr std::size_t kMetricScopes = 5;
+enum class MetricScope : std::uint8_t { process, worker, listener, backend, server, name };
+inline constexpr std::size_t kMetricScopes = 6;
 
 // How the cells of one metric and object become several series: by one more label, or two. Series
 // by reason that are 0 are left out, or each backend would have dozens of them.

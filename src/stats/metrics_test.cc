@@ -19,6 +19,8 @@ std::size_t block_bytes(MetricScope scope) {
       return sizeof(BackendCells);
     case MetricScope::server:
       return sizeof(ServerCells);
+    case MetricScope::name:
+      return 0;
   }
   return 0;
 }

@@ -70,6 +70,12 @@ std::string server_labels(std::string_view backend, std::string_view server) {
   return out;
 }
 
+std::string name_labels(std::string_view name) {
+  std::string out;
+  append_label(out, "name", name);
+  return out;
+}
+
 Registry::Registry(std::size_t workers, std::size_t objects_max)
     : objects_max_(objects_max), workers_("", workers) {
   for (std::size_t i = 0; i < workers; ++i) {
@@ -153,6 +159,8 @@ std::vector<ObjectView> Registry::objects(MetricScope scope) const {
       return views_of(backends_);
     case MetricScope::server:
       return views_of(servers_);
+    case MetricScope::name:
+      return {};  // samples only
   }
   return {};
 }

@@ -22,6 +22,7 @@ namespace weir::stats {
 std::string listener_labels(std::string_view listener);
 std::string backend_labels(std::string_view backend);
 std::string server_labels(std::string_view backend, std::string_view server);
+std::string name_labels(std::string_view name);
 
 // One listener, backend or server: a block of cells for each worker. Whatever counts into it (a
 // server, a snapshot) holds it; when the last one lets go its series end.

@@ -233,7 +233,8 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimeP
   const backend::ConnectOptions options{.port = x.connection.listener->port(),
                                         .replay = replay_of(x),
                                         .due = due,
-                                        .first_bytes = WEIR_CO_TRY(proxy_header_of(x))};
+                                        .first_bytes = WEIR_CO_TRY(proxy_header_of(x)),
+                                        .reached = &x.attempts.address()};
   ServerStream stream =
       WEIR_CO_TRY(co_await x.backend->connect(lease, options, x.connection.server_side));
   x.reused = stream.is_reused() ? stats::Reused::yes : stats::Reused::no;

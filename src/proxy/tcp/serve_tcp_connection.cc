@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "backend/connect_plan.h"
 #include "backend/retry_plan.h"
 #include "net/listening_socket.h"
 #include "net/tunnel.h"
@@ -91,13 +92,19 @@ void count_and_log(ClientConnection& connection, const ListenerUse& use,
 // move.
 Task<Result<void>> connect_server(ClientConnection& connection, backend::WorkerBackend& backend,
                                   const backend::ServerLease& lease,
-                                  std::optional<net::SocketStream>& server, TimePoint due) {
-  Socket* socket = WEIR_CO_TRY(lease.pool().make_socket());
-  if (!backend.backend().settings().tcp.keep_alive) net::keep_alive(socket->fd());
-  server.emplace(connection.worker.worker(), *socket, Side::server);
-  connection.server_side.hold(*server);
-  co_return co_await backend.connect_stream(*server, lease,
-                                            {.port = connection.listener->port(), .due = due});
+                                  std::optional<net::SocketStream>& server, AttemptLog& attempts,
+                                  TimePoint due) {
+  backend::ConnectPlan plan(backend, lease, {.port = connection.listener->port(), .due = due});
+  for (;;) {
+    Socket* socket = WEIR_CO_TRY(plan.make_socket());
+    attempts.note_address(plan.address());
+    if (!backend.backend().settings().tcp.keep_alive) net::keep_alive(socket->fd());
+    server.emplace(connection.worker.worker(), *socket, Side::server);
+    connection.server_side.hold(*server);
+    const auto connected = co_await plan.connect(*server);
+    if (connected || !plan.may_go_on()) co_return connected;
+    connection.server_side.let_go();
+  }
 }
 
 // A lease of a server that `server` is connected to.
@@ -121,8 +128,8 @@ Task<Result<backend::ServerLease>> connect_some_server(ClientConnection& connect
     lease.cells().attempts.add();
     const TimePoint started = worker.now();
     record.attempts.begin(lease.pool(), started);
-    const auto connected = co_await connect_server(connection, backend, lease, server,
-                                                   plan.due_of_attempt_at(started));
+    const auto connected = co_await connect_server(
+        connection, backend, lease, server, record.attempts, plan.due_of_attempt_at(started));
     record.connected_at = worker.now();
     record.attempts.end(connected ? ErrorKind::none : connected.error().kind, worker.now());
     if (connected) {
