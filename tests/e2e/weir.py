@@ -67,7 +67,7 @@ class Metrics:
             labels = dict(self._LABEL.findall(match[2] or ""))
             self.samples.append((match[1], labels, float(match[3])))
 
-    def value(self, name, **labels):
+    def value(self, name, /, **labels):
         """The sum of the series of that name with at least these labels."""
         return sum(value for n, having, value in self.samples
                    if n == name and labels.items() <= having.items())
@@ -146,7 +146,7 @@ class Weir:
         assert status == 200, text
         return Metrics(text)
 
-    def wait_for_metric(self, expected, name, **labels):
+    def wait_for_metric(self, expected, name, /, **labels):
         """Counters of workers are read as they are: what a client saw may not be counted yet."""
         wait_until(lambda: self.metrics().value(name, **labels) == expected,
                    f"{name} {labels} is {expected}; it is {self.metrics().value(name, **labels)}")
