@@ -45,7 +45,8 @@ std::string error(std::string_view reason, std::string_view message) {
 }
 
 constexpr std::string_view kU1 =
-    R"({"backend": "users", "name": "u1", "address": "10.0.0.1:8080", "resolved": null, "weight": 5, )"
+    R"({"backend": "users", "name": "u1", "address": "10.0.0.1:8080", "resolved": null, )"
+    R"("weight": 5, )"
     R"("weight_configured": 5, "backup": false, "maxconn": null, "state": "ready", "reason": "", )"
     R"("leases": 0, "attempts": 0, "connect_failures": 0, "added": false})";
 

@@ -355,8 +355,11 @@ constexpr std::array kRows = {
              &name_of_backend},
     ValueRow{"server.name", kNone, kResponse, "Name of the server, the last one tried.",
              &server_name},
-    ValueRow{"server.address", kNone, kResponse, "Its address and port; of a server with a host name, the one of its addresses "
-             "that was used.", &server_address},
+    ValueRow{
+        "server.address", kNone, kResponse,
+        "Its address and port; of a server with a host name, the one of its addresses that was "
+        "used.",
+        &server_address},
     ValueRow{"attempts", kNone, kResponse, "How many servers were tried.", &attempts},
     ValueRow{"reason", kNone, Known::end, "Why it failed, one word of [errors](errors.md).",
              &reason},
