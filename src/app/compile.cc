@@ -175,10 +175,9 @@ void check_backend(const BackendEntry& backend, Problems& problems) {
   }
 }
 
-void check_resolver(const config::Document& document, const Settings& settings,
-                    Problems& problems) {
-  if (settings.resolver.min_ttl <= settings.resolver.max_ttl) return;
-  problems.error(document.root.position, "resolver: min_ttl is longer than max_ttl");
+void check_resolver(const discovery::ResolverSettings& resolver, Problems& problems) {
+  if (resolver.min_ttl <= resolver.max_ttl) return;
+  problems.error(resolver.position, "min_ttl is longer than max_ttl");
 }
 
 }  // namespace
@@ -198,7 +197,7 @@ Settings load_settings(const config::Document& document, Problems& problems) {
     check_listener(listener, backends, problems);
   }
   check_addresses(settings, problems);
-  check_resolver(document, settings, problems);
+  check_resolver(settings.resolver, problems);
   return settings;
 }
 

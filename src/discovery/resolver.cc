@@ -9,8 +9,9 @@
 namespace weir::discovery {
 namespace {
 
-// Names that are asked for at a time: a burst of thousands would be lost on the way.
-constexpr std::size_t kQuestionsMax = 64;
+// Names that are asked for at a time: a burst of thousands would be lost on the way, and keep the
+// thread from its loop.
+constexpr std::size_t kQuestionsMax = 32;
 constexpr std::size_t kNewsMax = 256;
 
 std::string print(const std::vector<net::Address>& addresses) {

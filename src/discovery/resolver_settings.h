@@ -13,6 +13,7 @@ namespace weir::discovery {
 using namespace std::chrono_literals;
 
 struct ResolverSettings {
+  config::Position position;
   std::vector<NameServer> servers;  // empty: those of /etc/resolv.conf
   Duration timeout = 1s;
   std::uint32_t attempts = 3;

@@ -75,6 +75,15 @@ PROBLEMS = [
     ("127.0.0.1:0", "127.0.0.1",
      "3:14: error: expected an address such as 127.0.0.1:8080, [::1]:8080, :8080 or "
      "unix:/run/weir.sock, found '127.0.0.1'"),
+    ("127.0.0.1:9001", "app..internal:9001",
+     "8:30: error: expected an address such as 10.0.0.1:8080, 10.0.0.1, [::1]:8080, "
+     "app.internal:8080 or unix:/run/app.sock, found 'app..internal:9001': the name has an empty "
+     "label"),
+    ("backends:", "resolver: { min_ttl: 2h, servers: [10.0.0.53] }\nbackends:",
+     "5:11: error: min_ttl is longer than max_ttl"),
+    ("backends:", "resolver: { servers: [ns.internal] }\nbackends:",
+     "5:23: error: expected an IP address such as 10.0.0.53, 127.0.0.1:5353 or [2001:db8::53]:53, "
+     "found 'ns.internal'"),
     ("backend: web", "backend: wbe", "4:14: error: unknown backend 'wbe' (did you mean 'web'?)"),
     ("    backend: web\n", "", "2:5: error: listener 'web' has neither 'backend' nor 'routes'"),
     ("    backend: web", "    backend: web\n    protocol: htp",
