@@ -12,6 +12,13 @@ using namespace std::chrono_literals;
 using backend::AdminState;
 using proxy::BackendIndex;
 
+namespace {
+
+// Of servers, where connections are refused.
+constexpr std::uint16_t kNobodysPort = 1;
+
+}  // namespace
+
 class Changes::Order final : public Message {
  public:
   Order(Changes& changes, SimWorker& worker) noexcept : changes_(changes), worker_(worker) {}
@@ -104,7 +111,9 @@ void Changes::change_server() {
   backend::Backend& backend = *snapshot_->backends[place];
   const auto index = balance::to_server(random().below(static_cast<std::uint32_t>(backend.size())));
   backend::Server& server = backend.server(index);
-  if (chance(400)) {
+  if (chance(250)) {
+    change_addresses(server);
+  } else if (chance(400)) {
     server.set_weight(chance(100) ? 0 : 1 + random().below(5));
   } else {
     server.set_admin_state(chance(500)   ? AdminState::ready
@@ -120,6 +129,24 @@ void Changes::change_server() {
   candidates_ = backend.renew_candidates();
   offer(backend);
   give_orders();
+}
+
+// As if the server had a name, which stands for something else now.
+void Changes::change_addresses(backend::Server& server) {
+  backend::ServerAddresses addresses;
+  if (chance(200)) {
+    addresses.problem = "it does not resolve";
+  } else {
+    const net::Address& own = server.address().address;
+    addresses.list.push_back(own);
+    addresses.list.back().set_port(kNobodysPort);
+    if (chance(300)) addresses.list.clear();
+    addresses.list.insert(addresses.list.begin() + (chance(500) ? 0 : std::ssize(addresses.list)),
+                          own);
+  }
+  network_.trace().line(network_.now(), "{} has {} addresses", server.full_name(),
+                        addresses.list.size());
+  server.set_addresses(std::make_shared<const backend::ServerAddresses>(std::move(addresses)));
 }
 
 // An address that is open already keeps its sockets.
@@ -179,7 +206,9 @@ void Changes::offer(const backend::Backend& backend) {
   for (std::size_t i = 0; i < backend.size(); ++i) {
     const auto& server = backend.servers()[i];
     if (candidates->specs[i].weight == 0 || server->admin_state() != AdminState::ready) continue;
-    const auto& address = *reinterpret_cast<const sockaddr_in*>(server->address().address.view().address);
+    if (!candidates->addresses[i]->problem.empty()) continue;
+    const auto& address =
+        *reinterpret_cast<const sockaddr_in*>(server->address().address.view().address);
     offered.push_back({.number = checks_->number_of(server),
                        .member = group.member_at(network_.host_of(address)),
                        .is_limited = backend.settings().servers[i].maxconn.has_value()});

@@ -54,6 +54,7 @@ class Changes {
   bool chance(std::uint32_t permille) noexcept { return random().below(1000) < permille; }
   void begin();
   void change_server();
+  void change_addresses(backend::Server& server);
   proxy::Snapshot compile(const app::Settings* before, app::Settings& settings);
   void open_addresses(const app::Settings& settings, proxy::Snapshot& snapshot);
   void give_orders();

@@ -10,7 +10,8 @@ namespace {
 
 bool is_candidate(const Backend& backend, std::size_t place) {
   const backend::Server& server = *backend.servers()[place];
-  return backend.candidates()->specs[place].weight != 0 &&
+  const auto candidates = backend.candidates();
+  return candidates->specs[place].weight != 0 && candidates->addresses[place]->problem.empty() &&
          server.admin_state() == backend::AdminState::ready;
 }
 
@@ -27,7 +28,8 @@ Checks::ServerRecord& Checks::record_of(const std::shared_ptr<backend::Server>& 
   for (ServerRecord& record : servers_) {
     if (record.server.lock() == server) return record;
   }
-  const auto& address = *reinterpret_cast<const sockaddr_in*>(server->address().address.view().address);
+  const auto& address =
+      *reinterpret_cast<const sockaddr_in*>(server->address().address.view().address);
   servers_.push_back({.server = server,
                       .number = servers_.size(),
                       .host = network_.host_of(address),
