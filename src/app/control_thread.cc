@@ -77,7 +77,7 @@ void ControlThread::on_names_changed() noexcept {
 }
 
 // The workers are waited for, which is the jobs thread's affair.
-class AdoptNames final : public Job {
+class AdoptNames final : public AwaitedJob {
  public:
   explicit AdoptNames(LiveConfiguration& configuration) noexcept : configuration_(configuration) {}
 
