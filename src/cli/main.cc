@@ -71,44 +71,52 @@ void add_ctl(CLI::App& cli, weir::app::CtlArguments& arguments, int& status) {
   ctl->callback([&] { status = weir::app::run_ctl(arguments); });
 }
 
+struct RunArguments {
+  std::string file;
+  weir::app::QuickStart quick;
+  bool watch = false;
+  std::string reactor = "epoll";
+};
+
+void add_run(CLI::App& cli, RunArguments& arguments, int& status) {
+  weir::app::QuickStart& quick = arguments.quick;
+  CLI::App* run = cli.add_subcommand("run", "Serve traffic in the foreground");
+  auto* config = run->add_option("-c,--config", arguments.file, "Configuration file (YAML)");
+  auto* listen = run->add_option("--listen", quick.listen,
+                                 "Without a file: where to listen, as :8080; one or several")
+                     ->delimiter(',');
+  run->add_option("--to", quick.to, "Without a file: servers, as 127.0.0.1:9001,127.0.0.1:9002")
+      ->delimiter(',')
+      ->needs(listen);
+  run->add_option("--protocol", quick.protocol, "Without a file: http (default) or tcp")
+      ->needs(listen);
+  config->excludes(listen);
+  run->add_flag("--watch", arguments.watch, "Reload when the file changes, not only on SIGHUP")
+      ->needs(config);
+  run->add_option("--reactor", arguments.reactor,
+                  "What waits for I/O: epoll, io_uring, or auto: io_uring where this machine "
+                  "allows it, else epoll")
+      ->capture_default_str()
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(weir::app::kReactorWords),
+                                                     std::end(weir::app::kReactorWords))));
+  run->callback([&] {
+    const auto wish = weir::app::parse_reactor_wish(arguments.reactor);
+    const auto reload_on =
+        arguments.watch ? weir::app::ReloadOn::change : weir::app::ReloadOn::signal;
+    status = arguments.file.empty() ? weir::app::run_quick_start(quick, wish)
+                                    : weir::app::run_file(arguments.file, reload_on, wish);
+  });
+}
+
 int run(int argc, char** argv) {
   CLI::App cli{"Weir: a load balancer for every layer", "weir"};
   cli.require_subcommand(1);
   int status = 0;
 
-  std::string file;
-  weir::app::QuickStart quick;
-  CLI::App* run_command = cli.add_subcommand("run", "Serve traffic in the foreground");
-  auto* config = run_command->add_option("-c,--config", file, "Configuration file (YAML)");
-  auto* listen = run_command
-                     ->add_option("--listen", quick.listen,
-                                  "Without a file: where to listen, as :8080; one or several")
-                     ->delimiter(',');
-  run_command
-      ->add_option("--to", quick.to, "Without a file: servers, as 127.0.0.1:9001,127.0.0.1:9002")
-      ->delimiter(',')
-      ->needs(listen);
-  run_command->add_option("--protocol", quick.protocol, "Without a file: http (default) or tcp")
-      ->needs(listen);
-  config->excludes(listen);
-  bool watch = false;
-  run_command->add_flag("--watch", watch, "Reload when the file changes, not only on SIGHUP")
-      ->needs(config);
-  std::string reactor = "epoll";
-  run_command
-      ->add_option("--reactor", reactor,
-                   "What waits for I/O: epoll, io_uring, or auto: io_uring where this machine "
-                   "allows it, else epoll")
-      ->capture_default_str()
-      ->check(CLI::IsMember(std::vector<std::string>(std::begin(weir::app::kReactorWords),
-                                                     std::end(weir::app::kReactorWords))));
-  run_command->callback([&] {
-    const auto wish = weir::app::parse_reactor_wish(reactor);
-    const auto reload_on = watch ? weir::app::ReloadOn::change : weir::app::ReloadOn::signal;
-    status = file.empty() ? weir::app::run_quick_start(quick, wish)
-                          : weir::app::run_file(file, reload_on, wish);
-  });
+  RunArguments run_arguments;
+  add_run(cli, run_arguments, status);
 
+  std::string file;
   CLI::App* check = cli.add_subcommand("check", "Print every problem of a configuration");
   check->add_option("-c,--config", file, "Configuration file (YAML)")->required();
   check->callback([&] { status = weir::app::check_file(file); });

@@ -89,9 +89,7 @@ ProxyWorker::ProxyWorker(Worker& worker, ProxyShared& shared, LogRing& access_lo
   shared.proxies[worker.index()] = this;
 }
 
-ProxyWorker::~ProxyWorker() {
-  WEIR_ASSERT(connections_.live() == 0 && body_files_.live() == 0);
-}
+ProxyWorker::~ProxyWorker() { WEIR_ASSERT(connections_.live() == 0 && body_files_.live() == 0); }
 
 std::shared_ptr<const Snapshot> ProxyWorker::install(std::shared_ptr<const Snapshot> snapshot,
                                                      std::span<const WorkerSocket> sockets) {

@@ -123,8 +123,7 @@ class Relay final : private BodyPump::Owner {
   }
   // body: the server's, or a filter's view of it. to: the client, or where it is stored for it.
   auto pump_response(net::BodySource& body, net::BodySink& to) noexcept {
-    response_.emplace(worker_, body, to, response_limits_,
-                      static_cast<BodyPump::Owner&>(*this));
+    response_.emplace(worker_, body, to, response_limits_, static_cast<BodyPump::Owner&>(*this));
     response_->start();
     return Over{*this, *response_};
   }

@@ -13,8 +13,7 @@ StoredResponse* StoredResponse::make(Exchange& x, const BodyStore& store) noexce
 StoredResponse::StoredResponse(Exchange& x, const BodyStore& store) noexcept
     : x_(x),
       body_(x.proxy.body_files(), x.arena, store, Keep::until_read),
-      to_client_(x.proxy.worker(), body_, x.client, {.write = x.timeouts.client_body},
-                 *this) {}
+      to_client_(x.proxy.worker(), body_, x.client, {.write = x.timeouts.client_body}, *this) {}
 
 Result<void> StoredResponse::result() const noexcept {
   if (to_client_.failed() == BodyPump::Failed::none) return {};
