@@ -589,15 +589,13 @@ std::vector<admin::ListenerState> LiveConfiguration::listeners() {
   auto real = addresses_by_listener.begin();
   for (std::size_t i = 0; i < current->listeners.size(); ++i) {
     const proxy::Listener& listener = *current->listeners[i].listener;
-    const std::uint64_t accepted = listener.stats->sum(&stats::ListenerCells::connections);
     std::vector<std::string> addresses;
     for (const net::Address& address : *real++) addresses.push_back(address.to_string());
     states.push_back({.name = listener.name,
                       .addresses = std::move(addresses),
                       .protocol = std::string(name_of(listener.protocol)),
-                      .connections_open =
-                          accepted - listener.stats->sum(&stats::ListenerCells::connections_closed),
-                      .connections = accepted,
+                      .connections_open = stats::connections_open(*listener.stats),
+                      .connections = listener.stats->sum(&stats::ListenerCells::connections),
                       .requests = listener.stats->sum(&stats::ListenerCells::requests)});
   }
   return states;

@@ -115,7 +115,7 @@ class Process {
   std::uint32_t workers_;
   ChosenReactor reactor_;
   stats::Registry registry_;
-  Jobs file_jobs_{"weir-files"};
+  Jobs file_jobs_{"weir-files", Jobs::kUnbounded};
   proxy::ProxyShared shared_;
   AccessLogWriter access_log_;
   LiveConfiguration configuration_;
@@ -267,6 +267,7 @@ void Process::stop() {
   }
   control_->stop();
   control_.reset();
+  file_jobs_.stop();  // its last job may still be waking the worker that has ended
   threads_.clear();
   access_log_.stop();
   if (admin_ && admin_->address.is_unix()) ::unlink(path_of_unix(admin_->address).c_str());

@@ -86,6 +86,18 @@ TEST_F(GenerationTest, AConnectionToAServerThatHasLeftIsNotKept) {
   EXPECT_TRUE(is_closed(gone.peers[0]));
 }
 
+TEST_F(GenerationTest, ConnectionsOpenedAsTheSettingsWereAreUsedNoMore) {
+  FakeServer fake;
+  add_server("s", fake.address);
+  apply();
+  ServerLease lease = pick();
+  ServerStream stream = connect(lease);
+  settings_.source_address.value = net::SourceAddress{*net::Address::parse("127.0.0.1:0")};
+  apply();
+  exchange(std::move(stream), accept(fake));
+  EXPECT_TRUE(is_closed(fake.peers[0]));
+}
+
 TEST_F(GenerationTest, AServerThatRefusedStaysLeftOut) {
   const net::test::ClosedPort closed;
   FakeServer fake;

@@ -63,7 +63,7 @@ void ServerPool::belong_to(WorkerBackend& owner, balance::ServerIndex index,
   if (source != source_ || of_backend.tcp != tcp_) {
     source_ = source;
     tcp_ = of_backend.tcp;
-    close_idle();
+    renew_addresses();
   }
   close_used_up();
   close_surplus();
@@ -102,6 +102,17 @@ void ServerPool::adopt_addresses(const ServerAddresses& addresses) {
     addresses_.push_back(known != before.end() ? *known : make_local<PoolAddress>(address));
     addresses_.back()->is_gone = false;
   }
+  close_gone();
+}
+
+// Connections that were opened as the settings were end with what they are used for.
+void ServerPool::renew_addresses() {
+  for (LocalRef<PoolAddress>& known : addresses_) {
+    auto renewed = make_local<PoolAddress>(known->address);
+    known->is_gone = true;
+    known = std::move(renewed);
+  }
+  ++addresses_version_;
   close_gone();
 }
 

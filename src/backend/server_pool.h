@@ -100,6 +100,7 @@ class ServerPool : public LocalCounted {
   void close_used_up() noexcept;
   void close_surplus() noexcept;
   void close_gone() noexcept;
+  void renew_addresses();
   void limit_drain(Duration deadline) noexcept;
   void cut_uses() noexcept;
 

@@ -23,7 +23,7 @@ void describe(V& v, BodyStoreSettings& s) {
   v.field("memory", s.memory, "Bytes of a body that stay in memory.")
       .range(ByteCount{0}, ByteCount{BufferPool::kLargest});
   v.field("disk", s.disk, "Bytes of a body that go to disk behind those; 0: none.");
-  v.field("disk_total", s.disk_total, "Bytes of disk that all bodies of the filter may take.");
+  v.field("disk_total", s.disk_total, "Bytes of disk that all bodies in the folder may take.");
   v.field("folder", s.folder, "Where files of bodies are. They have no names there.");
 }
 

@@ -266,6 +266,16 @@ TEST(BufferingSettings, AFolderThatTakesNoFilesIsAProblem) {
   EXPECT_TRUE(none.is_empty());
 }
 
+TEST(BufferingSettings, AStoreWithoutRoomIsAProblem) {
+  BufferRequestSettings settings;
+  settings.memory = settings.disk = ByteCount(0);
+  config::Problems problems;
+  BufferRequest::check(settings, {3, 5}, problems);
+  ASSERT_TRUE(problems.has_errors());
+  EXPECT_EQ(problems.sorted()[0].message,
+            "'memory' and 'disk' are both 0: nothing could be stored");
+}
+
 TEST(BufferingSettings, TheSummarySaysHowMuchIsKeptWhere) {
   BufferResponseSettings settings;
   EXPECT_EQ(BufferResponse("b", {}, settings).summary(), "64KiB in memory, then 1GiB in /var/tmp");

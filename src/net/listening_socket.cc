@@ -64,7 +64,7 @@ bool bind_to(int fd, const Address& address) {
 // A unix socket that nobody listens on any more is a file that a former process left behind.
 bool bind_over_leftover(int fd, const Address& address) {
   if (errno != EADDRINUSE || !address.is_unix()) return false;
-  const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const bool is_left_over =
       probe.is_open() &&
       ::connect(probe.get(), address.view().address, address.view().length) != 0 &&

@@ -4,14 +4,26 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <map>
+#include <mutex>
 #include <unistd.h>
 
 namespace weir::proxy {
 
-bool DiskSpace::try_reserve(std::uint64_t bytes) noexcept {
+std::shared_ptr<DiskFolder> DiskFolder::at(const std::string& path) {
+  static std::mutex mutex;
+  static std::map<std::string, std::weak_ptr<DiskFolder>> folders;
+  const std::lock_guard lock(mutex);
+  std::weak_ptr<DiskFolder>& known = folders[path];
+  std::shared_ptr<DiskFolder> folder = known.lock();
+  if (folder == nullptr) known = folder = std::make_shared<DiskFolder>(path);
+  return folder;
+}
+
+bool DiskFolder::try_reserve(std::uint64_t bytes, std::uint64_t bytes_max) noexcept {
   std::uint64_t reserved = reserved_.load(std::memory_order_relaxed);
   do {
-    if (bytes > bytes_max_ - std::min(reserved, bytes_max_)) return false;
+    if (bytes > bytes_max - std::min(reserved, bytes_max)) return false;
   } while (!reserved_.compare_exchange_weak(reserved, reserved + bytes, std::memory_order_relaxed));
   return true;
 }
@@ -20,13 +32,13 @@ Fd open_body_file(const char* folder) noexcept {
   return Fd(::open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
 }
 
-BodyFile::BodyFile(BodyFiles& files, std::shared_ptr<DiskSpace> space, Owner& owner) noexcept
+BodyFile::BodyFile(BodyFiles& files, DiskSpace space, Owner& owner) noexcept
     : files_(files), space_(std::move(space)), owner_(&owner) {
   files_.cells.body_files.add();
 }
 
 BodyFile::~BodyFile() {
-  space_->give_back(reserved_);
+  space_.folder->give_back(reserved_);
   files_.cells.body_file_bytes_freed.add(reserved_);
 }
 
@@ -34,7 +46,7 @@ Error BodyFile::start_write(std::string_view data, std::uint64_t offset) noexcep
   WEIR_ASSERT(!data.empty() && data.size() <= kAccessBytesMax);
   const std::uint64_t end = offset + data.size();
   if (end > reserved_) {
-    if (!space_->try_reserve(end - reserved_)) {
+    if (!space_.folder->try_reserve(end - reserved_, space_.bytes_max)) {
       return make_error(ErrorKind::body_storage, Side::weir, ENOSPC);
     }
     files_.cells.body_file_bytes_reserved.add(end - reserved_);
@@ -67,7 +79,7 @@ void BodyFile::Access::run() noexcept {
     file.fd_ = Fd();
     return;
   }
-  if (!file.fd_.is_open()) file.fd_ = open_body_file(file.space_->folder().c_str());
+  if (!file.fd_.is_open()) file.fd_ = open_body_file(file.space_.folder->path().c_str());
   os_error = file.fd_.is_open() ? move() : errno;
 }
 

@@ -17,24 +17,30 @@
 
 namespace weir::proxy {
 
-// A folder for such files, and what all of them together may take. Shared by all workers.
-class DiskSpace {
+// A folder for such files, and what all of them take there. Any thread.
+class DiskFolder {
  public:
-  DiskSpace(std::string folder, std::uint64_t bytes_max) noexcept
-      : folder_(std::move(folder)), bytes_max_(bytes_max) {}
+  explicit DiskFolder(std::string path) noexcept : path_(std::move(path)) {}
+  // The one of that path, as long as anybody has it: what bodies took before a reload counts
+  // after it. May allocate.
+  static std::shared_ptr<DiskFolder> at(const std::string& path);
 
-  const std::string& folder() const noexcept { return folder_; }
-  std::uint64_t bytes_max() const noexcept { return bytes_max_; }
-  // Any thread.
-  bool try_reserve(std::uint64_t bytes) noexcept;
+  const std::string& path() const noexcept { return path_; }
+  // False: all together would take more than bytes_max.
+  bool try_reserve(std::uint64_t bytes, std::uint64_t bytes_max) noexcept;
   void give_back(std::uint64_t bytes) noexcept {
     reserved_.fetch_sub(bytes, std::memory_order_relaxed);
   }
+  std::uint64_t reserved() const noexcept { return reserved_.load(std::memory_order_relaxed); }
 
  private:
-  const std::string folder_;
-  const std::uint64_t bytes_max_;
+  const std::string path_;
   std::atomic<std::uint64_t> reserved_{0};
+};
+
+struct DiskSpace {
+  std::shared_ptr<DiskFolder> folder;
+  std::uint64_t bytes_max = 0;  // of all files in the folder, for one more to be let in
 };
 
 // A file without a name; if it is not open, errno says why. Any thread that may wait for a disk.
@@ -57,7 +63,7 @@ class BodyFile {
     ~Owner() = default;
   };
 
-  BodyFile(BodyFiles& files, std::shared_ptr<DiskSpace> space, Owner& owner) noexcept;
+  BodyFile(BodyFiles& files, DiskSpace space, Owner& owner) noexcept;
   BodyFile(const BodyFile&) = delete;
   ~BodyFile();
 
@@ -101,7 +107,7 @@ class BodyFile {
   void on_done(Access& access) noexcept;
 
   BodyFiles& files_;
-  std::shared_ptr<DiskSpace> space_;
+  DiskSpace space_;
   Owner* owner_;  // nullptr: retired
   Fd fd_;         // opened by the first write, which nothing else runs beside
   std::uint64_t reserved_ = 0;
@@ -120,7 +126,7 @@ class BodyFiles {
   JobQueue& jobs;
   stats::WorkerCells& cells;
 
-  BodyFile& make(std::shared_ptr<DiskSpace> space, BodyFile::Owner& owner) {
+  BodyFile& make(DiskSpace space, BodyFile::Owner& owner) {
     return files_.make(*this, std::move(space), owner);
   }
   // That are not closed yet.

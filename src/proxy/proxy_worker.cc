@@ -180,6 +180,8 @@ void ProxyWorker::start_connection(WorkerListener& listener, Fd fd,
   Socket& socket = worker_.reactor().adopt(std::move(fd));
   ClientConnection& connection = connections_.make(*this, listener, socket, peer);
   open_.push_back(connection);
+  // Another worker, which is a little behind, may have passed it on.
+  if (aborted_) connection.abort(make_error(ErrorKind::shutting_down, Side::weir));
   scope_.spawn(protocols_.serve_of(listener.listener()), std::ref(connection));
 }
 
@@ -216,6 +218,7 @@ void ProxyWorker::end_idle() noexcept {
 
 void ProxyWorker::abort_all() noexcept {
   drain();
+  aborted_ = true;
   for (const auto& listener : listeners_) listener->abort();
   open_.for_each([](ClientConnection& connection) {
     connection.abort(make_error(ErrorKind::shutting_down, Side::weir));

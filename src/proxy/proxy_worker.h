@@ -169,6 +169,7 @@ class ProxyWorker {
   Scope scope_;
   int listeners_paused_ = 0;
   bool draining_ = false;
+  bool aborted_ = false;
   EndIdle end_idle_;
   std::array<char, http::kDateBytes> date_;
   std::int64_t date_second_ = -1;

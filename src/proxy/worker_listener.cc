@@ -133,11 +133,7 @@ void WorkerListener::close() noexcept {
 bool WorkerListener::has_room() const noexcept {
   if (!worker_.has_room()) return false;
   const std::uint32_t maxconn = listener().maxconn;
-  if (maxconn == 0) return true;
-  const stats::ListenerStats& stats = *listener().stats;
-  return stats.sum(&stats::ListenerCells::connections) -
-             stats.sum(&stats::ListenerCells::connections_closed) <
-         maxconn;
+  return maxconn == 0 || stats::connections_open(*listener().stats) < maxconn;
 }
 
 void WorkerListener::on_accepted(Fd connection, const sockaddr_storage& peer) noexcept {

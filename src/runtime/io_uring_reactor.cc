@@ -52,6 +52,7 @@ class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
   bool readable = false;       // the kernel has more, as far as is known
   bool was_waited_on = false;  // from then on, what is not known to be there need not be asked for
   bool reads_much = false;     // more is expected than a buffer of the ring holds
+  bool is_socket = true;       // what is watched for a library may be another descriptor
   bool writable = true;        // not known to be full
   bool peer_ended = false;     // the end has been received
   bool hung_up = false;        // both directions are over
@@ -145,7 +146,8 @@ void IoUringReactor::arm(RingSocket& socket, Job job) noexcept {
 // Small messages come with the completion. Where more is expected than a buffer of the ring holds,
 // a poll tells, and a system call puts the bytes where they belong.
 void IoUringReactor::await_readable(RingSocket& socket) noexcept {
-  arm(socket, socket.reads_much && !socket.does(Job::receive) ? Job::poll_read : Job::receive);
+  const bool is_polled = socket.reads_much || !socket.is_socket;
+  arm(socket, is_polled && !socket.does(Job::receive) ? Job::poll_read : Job::receive);
 }
 
 Started IoUringReactor::start_accept(Socket& socket, AcceptOperation& operation) noexcept {
@@ -471,6 +473,10 @@ void IoUringReactor::dispatch(const RingCompletion& completion) noexcept {
   }
   switch (job) {
     case Job::receive:
+      if (completion.result == -ENOTSOCK) {
+        socket.is_socket = false;
+        return await_readable(socket);
+      }
       on_received(socket, completion);
       return continue_read_side(socket);
     case Job::poll_read:

@@ -1,5 +1,8 @@
 #include "runtime/io_uring_reactor.h"
 
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
 #include "runtime/reactor_contract_test.h"
 
 namespace weir {
@@ -113,6 +116,23 @@ TEST_P(IoUringReactorTest, ClosedSocketsKeepNoBufferOfTheRing) {
     ASSERT_TRUE(finish(receives_[at]));
   }
   EXPECT_EQ(reactor_->ring_buffers_exhausted(), exhausted);
+}
+
+// As a library's set of descriptors is watched. A receive would fail at once, again and again.
+TEST_P(IoUringReactorTest, ADescriptorThatIsNoSocketIsPolled) {
+  const Fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  Fd set(::epoll_create1(EPOLL_CLOEXEC));
+  epoll_event wanted{.events = EPOLLIN, .data = {}};
+  ASSERT_EQ(::epoll_ctl(set.get(), EPOLL_CTL_ADD, event.get(), &wanted), 0);
+  Socket& adopted = reactor_->adopt(std::move(set));
+  Recorded<Operation> poll;
+  ASSERT_EQ(reactor_->start_poll(adopted, Readiness::readable, poll), Started::waiting);
+  turn_a_little();
+  EXPECT_EQ(poll.calls, 0);
+  ASSERT_EQ(::eventfd_write(event.get(), 1), 0);
+  ASSERT_TRUE(finish(poll));
+  EXPECT_EQ(poll.os_error(), 0);
+  reactor_->close(adopted);
 }
 
 std::vector<RingSizes> sizes_under_test() {

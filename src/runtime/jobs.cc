@@ -4,12 +4,13 @@
 
 namespace weir {
 
-Jobs::Jobs(const char* thread_name) : thread_name_(thread_name), thread_([this] { serve(); }) {}
+Jobs::Jobs(const char* thread_name, std::size_t queue_max)
+    : thread_name_(thread_name), queue_max_(queue_max), thread_([this] { serve(); }) {}
 
 Error Jobs::enqueue(Worker& /*worker*/, Job& job) noexcept {
   const std::lock_guard lock(mutex_);
   if (stopping_) return make_error(ErrorKind::shutting_down, Side::weir);
-  if (queued_ == kQueueMax) return make_error(ErrorKind::queue_full, Side::weir);
+  if (queued_ == queue_max_) return make_error(ErrorKind::queue_full, Side::weir);
   queue_.push_back(job);
   ++queued_;
   changed_.notify_one();

@@ -91,12 +91,14 @@ class JobQueue {
 
 class Jobs final : public JobQueue {
  public:
-  // Jobs that may wait for their turn; one more is refused with queue_full, and all are with
-  // shutting_down after stop().
   static constexpr std::size_t kQueueMax = 1'024;
+  // For jobs that are bounded by what they belong to.
+  static constexpr std::size_t kUnbounded = SIZE_MAX;
 
-  // Starts the thread. thread_name: a literal of at most 15 bytes.
-  explicit Jobs(const char* thread_name);
+  // Starts the thread. thread_name: a literal of at most 15 bytes. queue_max: jobs that may wait
+  // for their turn; one more is refused with queue_full, and all are with shutting_down after
+  // stop().
+  explicit Jobs(const char* thread_name, std::size_t queue_max = kQueueMax);
   Jobs(const Jobs&) = delete;
   ~Jobs() { stop(); }
 
@@ -110,6 +112,7 @@ class Jobs final : public JobQueue {
   Job* next_job() noexcept;
 
   const char* const thread_name_;
+  const std::size_t queue_max_;
   std::mutex mutex_;  // guards what follows, up to thread_
   std::condition_variable changed_;
   IntrusiveList<Job> queue_;

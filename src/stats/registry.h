@@ -60,6 +60,13 @@ class PerWorker {
 };
 
 using ListenerStats = PerWorker<ListenerCells>;
+// Connections of the listener that are open, or were a moment ago. Any thread.
+inline std::uint64_t connections_open(const ListenerStats& stats) noexcept {
+  // In this order, so that none is seen to end that was not seen to come.
+  const std::uint64_t closed = stats.sum(&ListenerCells::connections_closed);
+  const std::uint64_t accepted = stats.sum(&ListenerCells::connections);
+  return accepted > closed ? accepted - closed : 0;
+}
 using BackendStats = PerWorker<BackendCells>;
 using ServerStats = PerWorker<ServerCells>;
 

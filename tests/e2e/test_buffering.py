@@ -79,6 +79,20 @@ def test_a_slow_upload_holds_no_server(buffered, nginx):
     assert (server.root / "put" / "slow").read_bytes() == b"0123456789"
 
 
+def test_a_route_has_its_time_for_slow_uploads_as_well(start, server):
+    weir = start(config(
+        listener(routes=[{"timeouts": {"request": "200ms"}, "filters": BUFFERED, "backend": "web"}]),
+        backends=[backend(server)]))
+    with Client(weir.address()) as client:
+        client.request("POST", fields=[("Content-Length", "10")])
+        client.send(b"01234")
+        assert client.read_response().status == 504
+    record = weir.access_log()[0]
+    assert (record["reason"], record["attempts"]) == ("request_timeout", 0)
+    assert record["bytes_received"] == 5
+    assert not server.requests
+
+
 def test_a_large_upload_survives_its_server(start, serve):
     """PUT may be repeated; without the filter 10 MiB could not be."""
     first = serve("first", lambda connection, request: connection.reset())

@@ -201,6 +201,7 @@ Task<void> serve_exchange(Exchange& x) {
                                     : x.filters->filter_request(x);
   }
   if (!verdict) {
+    x.deadline.end();
     x.error = verdict.error();
     co_return co_await write_error_page(x);
   }

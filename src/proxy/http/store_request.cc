@@ -12,11 +12,12 @@ namespace {
 // Awaits the end of a pump. Cancelling the exchange ends it.
 class Filling final : private BodyPump::Owner, private net::Abortable, private Deferred {
  public:
-  Filling(Exchange& x, net::BodySink& to, std::uint64_t bytes_max) noexcept
+  Filling(Exchange& x, StoredBody& to, std::uint64_t bytes_max) noexcept
       : Deferred([](Deferred& self) noexcept { static_cast<Filling&>(self).cancel(); }),
         worker_(x.proxy.worker()),
         slot_(x.connection.server_side),
         from_(x.body.source()),
+        to_(to),
         pump_(worker_, from_, to, {.read = x.timeouts.client_body, .bytes_max = bytes_max}, *this) {
     pump_.start();
     slot_.hold(*this);
@@ -42,12 +43,15 @@ class Filling final : private BodyPump::Owner, private net::Abortable, private D
   // Whoever cancels does not expect the task to run on within the call.
   void abort(Error /*reason*/) noexcept override { worker_.defer(*this); }
   void cancel() noexcept {
-    if (!pump_.is_over()) from_.cancel_body_readable();
+    if (pump_.is_over()) return;
+    to_.stop(slot_.reason());
+    from_.cancel_body_readable();  // after which this may be gone
   }
 
   Worker& worker_;
   net::CancelSlot& slot_;
   net::BodySource& from_;
+  StoredBody& to_;
   BodyPump pump_;
   std::coroutine_handle<> task_;
 };
@@ -78,7 +82,9 @@ Task<Result<void>> store_request_body(Exchange& x, const BodyStore& store) {
   auto* const stored = x.make_body<StoredBody>(x.proxy.body_files(), x.arena, store, Keep::always);
   if (stored == nullptr) co_return fail(ErrorKind::buffers_exhausted, Side::weir);
   WEIR_CO_TRY(co_await tell_to_go_on(x));
-  WEIR_CO_TRY(co_await Filling(x, *stored, bytes_max));
+  const auto filled = co_await Filling(x, *stored, bytes_max);
+  x.bytes_received = stored->size();
+  if (!filled) co_return filled;
   x.body.read_from(*stored);
   if (stored->trailers().size() == 0) {
     x.request.body = {.framing = http::Framing::length, .bytes = stored->size()};

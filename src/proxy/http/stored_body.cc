@@ -66,8 +66,9 @@ Result<std::size_t> StoredBody::put_in_file(std::string_view data) noexcept {
   }
   const std::uint64_t room = store_.disk - (file_end_ - file_begin_);
   if (room == 0) {
-    return keep_ == Keep::always ? fail(ErrorKind::body_too_large, Side::client)
-                                 : fail(ErrorKind::buffers_exhausted, Side::weir);
+    const bool has_memory = memory_ || store_.memory == 0;
+    return keep_ == Keep::always && has_memory ? fail(ErrorKind::body_too_large, Side::client)
+                                               : fail(ErrorKind::buffers_exhausted, Side::weir);
   }
   if (file_ == nullptr) file_ = &files_.make(store_.space, *this);
   const std::uint64_t place = file_end_ % store_.disk;

@@ -18,7 +18,7 @@ enum class Keep : std::uint8_t { until_read, always };
 struct BodyStore {
   std::uint32_t memory = 0;  // 0 to BufferPool::kLargest
   std::uint64_t disk = 0;    // 0: memory alone
-  std::shared_ptr<DiskSpace> space;
+  DiskSpace space;
 };
 
 // Its waits are for one reader and one writer, of whom each has just been told to wait. Their

@@ -17,6 +17,8 @@ StoredResponse::StoredResponse(Exchange& x, const BodyStore& store) noexcept
 
 Result<void> StoredResponse::result() const noexcept {
   if (to_client_.failed() == BodyPump::Failed::none) return {};
+  const net::CancelSlot& server_side = x_.connection.server_side;
+  if (server_side.is_canceled()) return fail(server_side.reason());
   Error error = to_client_.failure();
   if (error.kind == ErrorKind::timeout) error.kind = ErrorKind::client_write_timeout;
   return fail(error);
