@@ -250,9 +250,12 @@ DnsClient::Channel::Channel(Worker& worker, const ResolverSettings& settings)
   options.tries = static_cast<int>(settings.attempts);
   options.sock_state_cb = &on_socket;
   options.sock_state_cb_data = this;
+  // Each family would go through a search list by itself, and so one name become two hosts. Not
+  // every c-ares heeds the flag here: there are no domains (ndomains is 0) either.
+  options.flags = ARES_FLAG_NOSEARCH;
   // With nobody else to ask, what the only one says tells more than that nobody helped.
-  if (settings.servers.size() == 1) options.flags = ARES_FLAG_NOCHECKRESP;
-  const int given = ARES_OPT_LOOKUPS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+  if (settings.servers.size() == 1) options.flags |= ARES_FLAG_NOCHECKRESP;
+  const int given = ARES_OPT_LOOKUPS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_DOMAINS |
                     ARES_OPT_SOCK_STATE_CB | ARES_OPT_FLAGS;
   if (ares_init_options(&dns_, &options, given) != ARES_SUCCESS) {
     dns_ = nullptr;

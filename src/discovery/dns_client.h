@@ -37,8 +37,8 @@ class DnsClient {
   // Questions under way are given up without an answer.
   ~DnsClient();
 
-  // Tells the question in a later turn. The search list of /etc/resolv.conf applies to a name
-  // without a dot at its end.
+  // Tells the question in a later turn. The name is taken as fully qualified, with a dot at its end
+  // or without.
   void ask(const std::string& name, Question& question);
 
   // Of c-ares.

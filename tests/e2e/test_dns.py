@@ -84,6 +84,15 @@ def test_the_hosts_file_is_looked_at_first(start, serve, resolve):
     assert dns.questions("localhost") == 0
 
 
+@pytest.mark.parametrize("name", [NAME, "app"])
+def test_names_are_fully_qualified(start, serve, resolve, name):
+    server = serve("app")
+    dns = resolve({name: ["127.0.0.1"], f"{name}.search": ["127.0.0.2", "::1"]})
+    weir = start(named(dns, server.port, name=name), launcher=["env", "LOCALDOMAIN=search"])
+    assert resolved(weir) == ["127.0.0.1"]
+    assert dns.questions(f"{name}.search") == 0
+
+
 def test_a_quick_start_takes_names(start, serve):
     server = serve("here")
     weir = start(arguments=["--listen", "127.0.0.1:0", "--to", f"localhost:{server.port}"])
