@@ -35,18 +35,22 @@ void take_family(std::vector<net::Address>& known, const FamilyAnswer& answer) {
   }
 }
 
+// Many a name server never answers for AAAA: where nothing is known, a failure loses nothing.
+bool loses(const FamilyAnswer& answer, const std::vector<net::Address>& known) {
+  return answer.outcome == Outcome::failed && !known.empty();
+}
+
 }  // namespace
 
 void NameState::take(const FamilyAnswer& v4, const FamilyAnswer& v6,
                      const ResolverSettings& settings, TimePoint now) {
-  const bool has_failed = v4.outcome == Outcome::failed || v6.outcome == Outcome::failed;
   const FamilyAnswer& worse = v4.outcome <= v6.outcome ? v4 : v6;
+  const FamilyAnswer& better = v4.outcome > v6.outcome ? v4 : v6;
   problem_ = worse.outcome == Outcome::failed ? worse.problem : std::string_view();
-  if (v4.outcome == Outcome::found || v6.outcome == Outcome::found) {
-    return take_found(v4, v6, settings, now);
-  }
-  if (has_failed) return take_failure(now);
-  // Of a name that has neither, the one answer says as much as the other.
+  if (better.outcome == Outcome::found) return take_found(v4, v6, settings, now);
+  const bool is_lost = loses(v4, v4_) || loses(v6, v6_);
+  if (better.outcome == Outcome::failed || is_lost) return take_failure(now);
+  // Most names have IPv4: what is said of that tells more.
   problem_ = v4.problem;
   take_none(settings, now);
 }
@@ -70,8 +74,7 @@ void NameState::take_found(const FamilyAnswer& v4, const FamilyAnswer& v6,
     ask_at_ = good_until_;
     return;
   }
-  // Many a name server never answers for AAAA; where nothing is known nothing has been lost.
-  const bool is_lost = !(v4.outcome == Outcome::failed ? v4_ : v6_).empty();
+  const bool is_lost = loses(v4, v4_) || loses(v6, v6_);
   health_ = is_lost ? NameHealth::outlived : NameHealth::good;
   ask_at_ = is_lost ? now + std::min(ttl, next_backoff()) : good_until_;
 }

@@ -1,5 +1,6 @@
 #include "discovery/name_state.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include "base/random.h"
@@ -147,8 +148,32 @@ TEST_F(NameStateTest, AFamilyThatNeverAnswersDoesNotHurryTheOther) {
   answer(found(60s, {"10.0.0.1"}), failed());
   EXPECT_EQ(state_.health(), NameHealth::good);
   EXPECT_EQ(until_next(), 60s);
+}
+
+TEST_F(NameStateTest, AFamilyThatNeverAnswersDoesNotKeepTheOther) {
+  settings_.hold_nx = 3s;
+  answer(found(60s, {"10.0.0.1"}), failed());
   answer(none(), failed());
-  EXPECT_EQ(state_.addresses(), addresses({"10.0.0.1"}));
+  EXPECT_EQ(state_.health(), NameHealth::outlived);
+  EXPECT_EQ(state_.problem(), "NXDOMAIN");
+  while (!state_.addresses().empty()) {
+    ASSERT_LT(now_, kStart + 60s + settings_.hold_nx);
+    answer(none(), failed());
+  }
+  EXPECT_EQ(state_.health(), NameHealth::unresolved);
+}
+
+TEST_F(NameStateTest, AFamilyThatFailsNowKeepsTheOtherToo) {
+  settings_.hold_nx = 0s;
+  answer(found(5s, {"10.0.0.1"}), found(5s, {"[::1]"}));
+  answer(none(), failed());
+  EXPECT_EQ(state_.addresses(), addresses({"10.0.0.1", "[::1]"}));
+  EXPECT_EQ(state_.problem(), "SERVFAIL");
+}
+
+TEST_F(NameStateTest, OfANameThatNeverResolvedTheFailureOfIpv4IsSaid) {
+  answer(failed(), none());
+  EXPECT_EQ(state_.health(), NameHealth::unresolved);
   EXPECT_EQ(state_.problem(), "SERVFAIL");
 }
 
@@ -175,26 +200,33 @@ TEST(NameStateProperties, HoldForAnyAnswers) {
     TimePoint now = kStart;
     NameState state(now);
     TimePoint none_since = kNever;
-    const auto draw = [&]() -> FamilyAnswer {
+    const auto draw = [&](const char* ip) -> FamilyAnswer {
       switch (random.below(3)) {
         case 0:
           return failed();
         case 1:
           return none();
         default:
-          return found(std::chrono::seconds(random.below(100)), {"10.0.0.1"});
+          return found(std::chrono::seconds(random.below(100)), {ip});
       }
     };
+    const auto knows = [&](int family) {
+      return std::ranges::count(state.addresses(), family, &net::Address::family) != 0;
+    };
     for (int i = 0; i < 100; ++i) {
-      const FamilyAnswer v4 = draw();
-      const FamilyAnswer v6 = draw();
+      const FamilyAnswer v4 = draw("10.0.0.1");
+      const FamilyAnswer v6 = draw("[::1]");
       const bool had_some = !state.addresses().empty();
+      const bool is_lost = (v4.outcome == Outcome::failed && knows(AF_INET)) ||
+                           (v6.outcome == Outcome::failed && knows(AF_INET6));
       state.take(v4, v6, settings, now);
-      const bool is_none = v4.outcome == Outcome::none && v6.outcome == Outcome::none;
-      if (v4.outcome == Outcome::found || v6.outcome == Outcome::found) none_since = kNever;
-      if (is_none) none_since = std::min(none_since, now);
-      const bool may_lose = is_none && now - none_since >= settings.hold_nx;
-      if (had_some && !may_lose) ASSERT_FALSE(state.addresses().empty()) << seed;
+      const bool is_found = v4.outcome == Outcome::found || v6.outcome == Outcome::found;
+      const bool is_none = v4.outcome == Outcome::none || v6.outcome == Outcome::none;
+      const bool counts = is_none && !is_found && !is_lost;
+      if (is_found) none_since = kNever;
+      if (counts) none_since = std::min(none_since, now);
+      const bool may_lose = counts && now - none_since >= settings.hold_nx;
+      ASSERT_EQ(state.addresses().empty(), !is_found && (may_lose || !had_some)) << seed;
       ASSERT_EQ(state.addresses().empty(), state.health() == NameHealth::unresolved) << seed;
       ASSERT_GT(state.ask_at(), now) << seed;
       ASSERT_LE(state.ask_at(), now + settings.max_ttl) << seed;
