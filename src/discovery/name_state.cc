@@ -68,15 +68,15 @@ void NameState::take_found(const FamilyAnswer& v4, const FamilyAnswer& v6,
   }
   ttl = std::max(ttl, settings.min_ttl);
   good_until_ = now + ttl;
-  if (problem_.empty()) {
+  // That IPv4 fails is no custom, but an answer lost on the way.
+  if (v4.outcome != Outcome::failed && !loses(v6, v6_)) {
     health_ = NameHealth::good;
     backoff_ = {};
     ask_at_ = good_until_;
     return;
   }
-  const bool is_lost = loses(v4, v4_) || loses(v6, v6_);
-  health_ = is_lost ? NameHealth::outlived : NameHealth::good;
-  ask_at_ = is_lost ? now + std::min(ttl, next_backoff()) : good_until_;
+  health_ = NameHealth::outlived;
+  ask_at_ = now + std::min(ttl, next_backoff());
 }
 
 void NameState::take_none(const ResolverSettings& settings, TimePoint now) {

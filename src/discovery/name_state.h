@@ -30,7 +30,8 @@ struct FamilyAnswer {
 enum class NameHealth : std::uint8_t {
   unasked,     // no question has been answered yet
   good,        // by the last answer
-  outlived,    // the last good answer, since the last question failed or says that there is none
+  outlived,    // the last good answer, since the last question failed, if only for a family that
+               // should have been answered, or says that there is none
   unresolved,  // there is no address
 };
 

@@ -144,8 +144,22 @@ TEST_F(NameStateTest, AFamilyThatFailsKeepsWhatItHad) {
   EXPECT_EQ(state_.health(), NameHealth::good);
 }
 
-TEST_F(NameStateTest, AFamilyThatNeverAnswersDoesNotHurryTheOther) {
+TEST_F(NameStateTest, Ipv6ThatIsNeverAnsweredDoesNotHurryIpv4) {
   answer(found(60s, {"10.0.0.1"}), failed());
+  EXPECT_EQ(state_.health(), NameHealth::good);
+  EXPECT_EQ(until_next(), 60s);
+}
+
+TEST_F(NameStateTest, Ipv4ThatWasNotAnsweredIsAskedForAgainSoon) {
+  for (const Duration pause : {1s, 2s, 4s}) {
+    answer(failed(), found(60s, {"[::1]"}));
+    EXPECT_EQ(state_.addresses(), addresses({"[::1]"}));
+    EXPECT_EQ(state_.health(), NameHealth::outlived);
+    EXPECT_EQ(state_.problem(), "SERVFAIL");
+    EXPECT_EQ(until_next(), pause);
+  }
+  answer(found(60s, {"10.0.0.1"}), found(60s, {"[::1]"}));
+  EXPECT_EQ(state_.addresses(), addresses({"10.0.0.1", "[::1]"}));
   EXPECT_EQ(state_.health(), NameHealth::good);
   EXPECT_EQ(until_next(), 60s);
 }
