@@ -19,7 +19,10 @@ ConnectPlan::ConnectPlan(WorkerBackend& backend, const ServerLease& lease,
 }
 
 std::size_t ConnectPlan::untried() const noexcept {
-  return lease_.pool().addresses().size() - static_cast<std::size_t>(std::popcount(tried_));
+  const ServerPool& pool = lease_.pool();
+  // The name stands for others since: take_next() begins anew.
+  if (version_ != pool.addresses_version()) return pool.addresses().size();
+  return pool.addresses().size() - static_cast<std::size_t>(std::popcount(tried_));
 }
 
 // False: all have been tried.

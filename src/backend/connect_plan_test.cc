@@ -7,6 +7,13 @@ namespace {
 
 using net::test::ClosedPort;
 
+// Takes no connection, and refuses none.
+struct SilentEnd {
+  Fd listening = net::test::listening_socket(0);
+  net::Address address = net::test::local_address(listening.get());
+  test::Peer filler = net::test::connect_peer(address);  // its queue is full now
+};
+
 // A backend with one server, whose name stands for what a test says.
 class ConnectPlanTest : public test::ChangeFixture {
  protected:
@@ -70,13 +77,50 @@ TEST_F(ConnectPlanTest, TheNextAddressIsTriedWithinTheAttempt) {
 TEST_F(ConnectPlanTest, AnAddressThatIsSilentLeavesTimeForTheNext) {
   settings_.timeouts.connect = 400ms;
   apply();
-  const Fd silent = net::test::listening_socket(0);
-  const net::Address address = net::test::local_address(silent.get());
-  const test::Peer filler = net::test::connect_peer(address);  // its queue is full now
+  const SilentEnd silent;
   test::FakeServer fake;
-  resolve({address, fake.address});
+  resolve({silent.address, fake.address});
   ASSERT_TRUE(connect());
   EXPECT_EQ(reached(), fake.address);
+}
+
+TEST_F(ConnectPlanTest, AddressesThatAreNewWhileOneIsTriedAreTriedToo) {
+  settings_.timeouts.connect = 400ms;
+  apply();
+  const SilentEnd first;
+  const SilentEnd second;
+  test::FakeServer fake;
+  resolve({first.address, second.address});
+  const ServerLease lease = pick();
+  Result<ServerStream> connected = fail(ErrorKind::none);
+  Scope scope;
+  scope.spawn([&]() -> Task<> {
+    connected = co_await view_->connect(lease, {.reached = &reached_}, cancel_);
+  });
+  worker_.turn_a_little();
+  EXPECT_EQ(scope.running(), 1u);
+  resolve({fake.address});
+  ASSERT_TRUE(worker_.turn_until([&] { return scope.running() == 0; }));
+  ASSERT_TRUE(connected);
+  EXPECT_EQ(reached(), fake.address);
+}
+
+TEST_F(ConnectPlanTest, AServerWithANewAddressIsLetInAgain) {
+  settings_.refused_pause = 1h;
+  apply();
+  const auto verdict = [&] {
+    return view_->choice().judge(balance::to_server(0), balance::ServerIndex::none);
+  };
+  const ClosedPort first;
+  const ClosedPort second;
+  test::FakeServer fake;
+  resolve({first.address, second.address});
+  EXPECT_FALSE(connect());
+  resolve({first.address});
+  EXPECT_EQ(verdict(), ServerVerdict::refused_a_moment_ago);
+  resolve({first.address, fake.address});
+  EXPECT_EQ(verdict(), ServerVerdict::usable);
+  EXPECT_TRUE(connect());
 }
 
 TEST_F(ConnectPlanTest, WhenAllRefuseTheAttemptFails) {

@@ -13,6 +13,12 @@ namespace {
 // Enough that two orders drawn by chance differ.
 constexpr std::size_t kPicksExplained = 32;
 
+bool has_new(const ServerAddresses& now, const ServerAddresses& before) {
+  return std::ranges::any_of(now.list, [&](const net::Address& address) {
+    return std::ranges::find(before.list, address) == before.list.end();
+  });
+}
+
 }  // namespace
 
 ServerChoice::ServerChoice(const Backend& backend, balance::WorkerIndex worker,
@@ -52,6 +58,12 @@ void ServerChoice::take_position_of(ServerChoice& predecessor) noexcept {
 std::shared_ptr<const Candidates> ServerChoice::adopt(
     std::shared_ptr<const Candidates> candidates) noexcept {
   candidates_.swap(candidates);
+  // An address that is new has not refused.
+  for (std::size_t i = 0; i < refused_at_.size(); ++i) {
+    if (has_new(*candidates_->addresses[i], *candidates->addresses[i])) {
+      left_out_.erase(balance::to_server(i));
+    }
+  }
   full_.clear();
   some_full_ = false;
   return candidates;
