@@ -127,6 +127,7 @@ class DnsClient::Channel {
     Channel& channel;
   };
 
+  bool open();
   static void on_answer(void* family, int status, int timeouts, ares_addrinfo* found);
   static void on_socket(void* channel, ares_socket_t fd, int readable, int writable);
   void process() noexcept;
@@ -135,10 +136,11 @@ class DnsClient::Channel {
   void deliver() noexcept;
 
   Worker& worker_;
+  const ResolverSettings settings_;
   ares_channel hosts_ = nullptr;
-  ares_channel dns_ = nullptr;
+  ares_channel dns_ = nullptr;  // null: it could not be had yet
   // Holds the sockets of c-ares, which reads and closes them itself; the reactor watches this.
-  Fd epoll_{::epoll_create1(EPOLL_CLOEXEC)};
+  Fd epoll_;
   Watch* watch_ = nullptr;  // of epoll_
   Timeout timeout_;
   Delivery delivery_;
@@ -237,31 +239,48 @@ DnsClient::Channel::Delivery::Delivery(Channel& owner) noexcept
       channel(owner) {}
 
 DnsClient::Channel::Channel(Worker& worker, const ResolverSettings& settings)
-    : worker_(worker), timeout_(*this), delivery_(*this) {
+    : worker_(worker), settings_(settings), timeout_(*this), delivery_(*this) {
+  open();
+}
+
+// False: not at present.
+bool DnsClient::Channel::open() {
   using std::chrono::milliseconds;
   ares_options options{};
   char files[] = "f";
   char dns[] = "b";
   options.lookups = files;
-  if (ares_init_options(&hosts_, &options, ARES_OPT_LOOKUPS) != ARES_SUCCESS) hosts_ = nullptr;
+  if (hosts_ == nullptr && ares_init_options(&hosts_, &options, ARES_OPT_LOOKUPS) != ARES_SUCCESS) {
+    hosts_ = nullptr;
+  }
+  if (dns_ != nullptr) return true;
 
   options.lookups = dns;
-  options.timeout = static_cast<int>(duration_cast<milliseconds>(settings.timeout).count());
-  options.tries = static_cast<int>(settings.attempts);
+  options.timeout = static_cast<int>(duration_cast<milliseconds>(settings_.timeout).count());
+  options.tries = static_cast<int>(settings_.attempts);
   options.sock_state_cb = &on_socket;
   options.sock_state_cb_data = this;
   // Each family would go through a search list by itself, and so one name become two hosts. Not
   // every c-ares heeds the flag here: there are no domains (ndomains is 0) either.
   options.flags = ARES_FLAG_NOSEARCH;
   // With nobody else to ask, what the only one says tells more than that nobody helped.
-  if (settings.servers.size() == 1) options.flags |= ARES_FLAG_NOCHECKRESP;
+  if (settings_.servers.size() == 1) options.flags |= ARES_FLAG_NOCHECKRESP;
   const int given = ARES_OPT_LOOKUPS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_DOMAINS |
                     ARES_OPT_SOCK_STATE_CB | ARES_OPT_FLAGS;
   if (ares_init_options(&dns_, &options, given) != ARES_SUCCESS) {
     dns_ = nullptr;
-  } else if (!settings.servers.empty()) {
-    ares_set_servers_ports_csv(dns_, print_servers(settings.servers).c_str());
+    return false;
   }
+  // After c-ares: where no descriptor is left it has not read /etc/resolv.conf, and says nothing.
+  epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_.is_open()) {
+    ares_destroy(std::exchange(dns_, nullptr));
+    return false;
+  }
+  if (!settings_.servers.empty()) {
+    ares_set_servers_ports_csv(dns_, print_servers(settings_.servers).c_str());
+  }
+  return true;
 }
 
 DnsClient::Channel::~Channel() {
@@ -274,6 +293,7 @@ DnsClient::Channel::~Channel() {
 
 void DnsClient::Channel::ask(const std::string& name, Question& question) {
   WEIR_ASSERT(!question.is_pending());
+  const bool is_open = open();
   Pending& pending = pending_.make(*this, question);
   ares_addrinfo_hints hints{};
   hints.ai_flags = ARES_AI_NOSORT;
@@ -288,7 +308,7 @@ void DnsClient::Channel::ask(const std::string& name, Question& question) {
     return deliver_soon();
   }
   asked_.push_back(pending);
-  if (dns_ == nullptr) {
+  if (!is_open) {
     on_answer(&pending.v4, ARES_ENOTINITIALIZED, 0, nullptr);
     on_answer(&pending.v6, ARES_ENOTINITIALIZED, 0, nullptr);
     return;

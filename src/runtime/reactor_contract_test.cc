@@ -5,10 +5,10 @@
 #include <atomic>
 #include <cstring>
 #include <set>
-#include <sys/resource.h>
 #include <sys/un.h>
 #include <thread>
 
+#include "runtime/descriptor_test_support.h"
 #include "runtime/epoll_reactor.h"
 #include "runtime/io_uring_reactor.h"
 
@@ -38,22 +38,6 @@ std::vector<ReactorMaker> reactors_under_test() {
 namespace {
 
 using namespace std::chrono_literals;
-
-// While it lives, the process can open no further descriptor.
-class NoDescriptorLeft {
- public:
-  NoDescriptorLeft() {
-    const int lowest_free = ::dup(0);
-    ::close(lowest_free);
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    const rlimit lowered{static_cast<rlim_t>(lowest_free), before_.rlim_max};
-    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &lowered), 0);
-  }
-  ~NoDescriptorLeft() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_{};
-};
 
 TEST_P(ReactorContract, ATurnEndsWhenItsTimeHasCome) {
   const TimePoint until = reactor_->now() + 5ms;
