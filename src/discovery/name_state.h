@@ -46,8 +46,6 @@ class NameState {
 
   // When the next question is due.
   TimePoint ask_at() const noexcept { return ask_at_; }
-  // At once: what was asked has been given up without an answer.
-  void ask_again(TimePoint now) noexcept { ask_at_ = now; }
 
   NameHealth health() const noexcept { return health_; }
   // Each once, IPv4 before IPv6, otherwise by number, so that an answer in another order is the
