@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ares.h>
 #include <array>
+#include <filesystem>
 #include <sys/epoll.h>
 
 #include "base/slab.h"
@@ -98,6 +99,13 @@ void take_hosts(FamilyAnswer& found, FamilyAnswer& v4, FamilyAnswer& v6) {
   }
 }
 
+// Of /etc/resolv.conf, if it is needed and there.
+std::filesystem::file_time_type file_time(const ResolverSettings& settings) {
+  if (!settings.servers.empty()) return {};
+  std::error_code is_missing;
+  return std::filesystem::last_write_time("/etc/resolv.conf", is_missing);
+}
+
 std::string print_servers(const std::vector<NameServer>& servers) {
   std::string text;
   for (const NameServer& server : servers) {
@@ -114,6 +122,7 @@ class DnsClient::Channel {
   ~Channel();
 
   void ask(const std::string& name, Question& question);
+  bool is_current() const { return file_time_ == file_time(settings_); }
 
  private:
   using Pending = Question::Pending;
@@ -137,6 +146,7 @@ class DnsClient::Channel {
 
   Worker& worker_;
   const ResolverSettings settings_;
+  std::filesystem::file_time_type file_time_;  // when it was read
   ares_channel hosts_ = nullptr;
   ares_channel dns_ = nullptr;  // null: it could not be had yet
   // Holds the sockets of c-ares, which reads and closes them itself; the reactor watches this.
@@ -255,6 +265,7 @@ bool DnsClient::Channel::open() {
   }
   if (dns_ != nullptr) return true;
 
+  file_time_ = file_time(settings_);
   options.lookups = dns;
   options.timeout = static_cast<int>(duration_cast<milliseconds>(settings_.timeout).count());
   options.tries = static_cast<int>(settings_.attempts);
@@ -389,6 +400,8 @@ DnsClient::DnsClient(Worker& worker, const ResolverSettings& settings)
 DnsClient::~DnsClient() = default;
 
 std::string_view DnsClient::library_version() noexcept { return ares_version(nullptr); }
+
+bool DnsClient::is_current() const { return channel_->is_current(); }
 
 void DnsClient::ask(const std::string& name, Question& question) { channel_->ask(name, question); }
 

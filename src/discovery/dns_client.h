@@ -37,6 +37,9 @@ class DnsClient {
   // Questions under way are given up without an answer.
   ~DnsClient();
 
+  // Whether a new one would ask the same name servers: /etc/resolv.conf is as it was, or does not
+  // matter.
+  bool is_current() const;
   // Tells the question in a later turn. The name is taken as fully qualified, with a dot at its end
   // or without.
   void ask(const std::string& name, Question& question);

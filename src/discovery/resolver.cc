@@ -104,16 +104,23 @@ void Resolver::deliver() noexcept {
     is_same = config::is_equal(settings_, wanted_settings_);
     settings_ = wanted_settings_;
   }
-  std::erase_if(followed_, [&](const auto& known) { return !names.contains(known.first); });
-  // What was asked of the client before is asked again.
-  client_ = names.empty() ? nullptr : std::make_unique<DnsClient>(worker_, settings_);
-  asking_ = 0;
+  std::erase_if(followed_, [&](const auto& known) {
+    const bool is_followed = names.contains(known.first);
+    if (!is_followed && known.second->is_pending()) --asking_;
+    return !is_followed;
+  });
+  if (!is_same || client_ == nullptr || !client_->is_current()) {
+    // What was asked of the client before is asked again.
+    client_ = names.empty() ? nullptr : std::make_unique<DnsClient>(worker_, settings_);
+    asking_ = 0;
+  }
   for (const std::string& name : names) {
     auto& followed = followed_[name];
     if (followed == nullptr) {
       followed = std::make_unique<Followed>(*this, name, worker_.now());
       due_.push_back(*followed);
-    } else if (!followed->is_linked() && !(is_same && followed->alarm.is_armed())) {
+    } else if (!followed->is_linked() && !followed->is_pending() &&
+               !(is_same && followed->alarm.is_armed())) {
       followed->alarm.disarm();
       due_.push_back(*followed);
     }
