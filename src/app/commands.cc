@@ -57,10 +57,9 @@ std::expected<Settings, std::string> settings_of(const QuickStart& quick) {
     backend::ServerSettings server;
     server.name = to;
     if (const auto parsed = parse_scalar(to, server.address); !parsed) {
-      const std::string why = parsed.error().empty() ? "" : ": " + parsed.error();
-      return std::unexpected(
-          "--to " + to + " is no address; expected " +
-          std::string(scalar_info(std::type_identity<net::ServerAddress>()).example) + why);
+      const auto example = scalar_info(std::type_identity<net::ServerAddress>()).example;
+      return std::unexpected(fmt::format("--to {} is no address; expected {}{}{}", to, example,
+                                         parsed.error().empty() ? "" : ": ", parsed.error()));
     }
     backend.servers.push_back(std::move(server));
   }

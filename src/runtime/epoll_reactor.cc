@@ -1,5 +1,7 @@
 #include "runtime/epoll_reactor.h"
 
+#include <algorithm>
+#include <climits>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -38,12 +40,6 @@ Result<std::unique_ptr<EpollReactor>> EpollReactor::make(BufferPool& buffers) {
   if (!wake_event.is_open()) return fail(ErrorKind::descriptors_exhausted, Side::weir, errno);
   epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
   if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake_event.get(), &event) != 0) {
-    return fail(ErrorKind::io, Side::weir, errno);
-  }
-  // Linux before 5.11 and old seccomp profiles have no epoll_pwait2: better no start than a loop
-  // that never waits.
-  const timespec at_once{};
-  if (::epoll_pwait2(epoll.get(), &event, 1, &at_once, nullptr) < 0) {
     return fail(ErrorKind::io, Side::weir, errno);
   }
   return std::make_unique<EpollReactor>(std::move(epoll), std::move(wake_event), buffers);
@@ -371,16 +367,16 @@ void EpollReactor::dispatch(EpollSocket& socket, std::uint32_t events) noexcept 
 }
 
 void EpollReactor::turn(TimePoint until) noexcept {
-  timespec wait{};
-  const timespec* limit = nullptr;
+  int wait_ms = -1;
   if (until != kNever) {
     // now_ is when the last turn began: what its callbacks took must not be waited once more.
     if (until > now_) read_clocks();
-    wait = time_left(now_, until);
-    limit = &wait;
+    // Never too early, so that a turn has something to do; timers have ticks of 1 ms as well.
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now_).count();
+    wait_ms = static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX));
   }
   std::array<epoll_event, kEventsMax> events;
-  const int count = ::epoll_pwait2(epoll_.get(), events.data(), kEventsMax, limit, nullptr);
+  const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsMax, wait_ms);
   read_clocks();
   for (int i = 0; i < count; ++i) {
     auto* socket = static_cast<EpollSocket*>(events[i].data.ptr);

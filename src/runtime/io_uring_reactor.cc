@@ -15,6 +15,12 @@ namespace {
 constexpr RingToken kWakeToken{1};
 constexpr std::uint64_t kJobBits = 3;
 
+timespec time_left(TimePoint now, TimePoint until) noexcept {
+  const Duration left = std::max(until - now, Duration::zero());
+  return {.tv_sec = static_cast<time_t>(left.count() / 1'000'000'000),
+          .tv_nsec = static_cast<long>(left.count() % 1'000'000'000)};
+}
+
 }  // namespace
 
 // What waits in a direction: at most one operation, and how to go on with it.

@@ -1,6 +1,5 @@
 #include "runtime/socket_calls.h"
 
-#include <algorithm>
 #include <ctime>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -91,12 +90,6 @@ WallTime read_wall_clock() noexcept {
   timespec time{};
   ::clock_gettime(CLOCK_REALTIME, &time);
   return WallTime(std::chrono::seconds(time.tv_sec) + Duration(time.tv_nsec));
-}
-
-timespec time_left(TimePoint now, TimePoint until) noexcept {
-  const Duration left = std::max(until - now, Duration::zero());
-  return {.tv_sec = static_cast<time_t>(left.count() / 1'000'000'000),
-          .tv_nsec = static_cast<long>(left.count() % 1'000'000'000)};
 }
 
 }  // namespace weir

@@ -27,7 +27,5 @@ void linger_for_nothing(int fd) noexcept;
 
 TimePoint read_monotonic_clock() noexcept;
 WallTime read_wall_clock() noexcept;
-// How long from now_ until `until`; zero if that has passed.
-timespec time_left(TimePoint now, TimePoint until) noexcept;
 
 }  // namespace weir
