@@ -83,7 +83,7 @@ std::uint32_t compute_checksum(std::string_view header, std::string_view checksu
 }
 
 Rule check_tlvs(std::string_view bytes, TlvList tlvs) noexcept {
-  if (!tlvs.is_rewindable()) return Rule::tlv_truncated;
+  if (!tlvs.is_whole()) return Rule::tlv_truncated;
   bool has_checksum = false;
   for (const Tlv& tlv : tlvs) {
     if (tlv.type == TlvType::crc32c) {

@@ -35,7 +35,7 @@ std::optional<std::string_view> TlvList::find(TlvType type) const noexcept {
   return std::nullopt;
 }
 
-bool TlvList::is_rewindable() const noexcept {
+bool TlvList::is_whole() const noexcept {
   std::string_view rest = bytes_;
   Tlv tlv;
   while (take_tlv(rest, tlv)) continue;
@@ -51,7 +51,7 @@ std::optional<Ssl> parse_ssl(std::string_view value) noexcept {
                 .has_session_certificate = (client & 4) != 0,
                 .verify = read_uint32(value.substr(kVerifyAt)),
                 .tlvs = TlvList(value.substr(kTlvsAt))};
-  if (!ssl.tlvs.is_rewindable()) return std::nullopt;
+  if (!ssl.tlvs.is_whole()) return std::nullopt;
   return ssl;
 }
 

@@ -69,7 +69,7 @@ class TlvList {
   // The first value of this type.
   std::optional<std::string_view> find(TlvType type) const noexcept;
   // Whether the last one ends where the bytes do.
-  bool is_rewindable() const noexcept;
+  bool is_whole() const noexcept;
 
  private:
   std::string_view bytes_;

@@ -27,13 +27,13 @@ TEST(TlvList, GivesAllInOrderButNoops) {
 
 TEST(TlvList, EndsBeforeWhatIsTruncated) {
   constexpr std::string_view kWhole = "\x01\0\x02h2\x02\0\x03www"sv;
-  EXPECT_TRUE(TlvList(kWhole).is_rewindable());
+  EXPECT_TRUE(TlvList(kWhole).is_whole());
   for (std::size_t cut = 0; cut < kWhole.size(); ++cut) {
     const std::string piece(kWhole.substr(0, cut));
     EXPECT_EQ(read(piece).size(), cut < 5 ? 0u : 1u) << cut;
-    EXPECT_EQ(TlvList(piece).is_rewindable(), cut == 0 || cut == 5) << cut;
+    EXPECT_EQ(TlvList(piece).is_whole(), cut == 0 || cut == 5) << cut;
   }
-  EXPECT_FALSE(TlvList("\x04\xff\xff"sv).is_rewindable());
+  EXPECT_FALSE(TlvList("\x04\xff\xff"sv).is_whole());
 }
 
 TEST(TlvList, FindsTheFirstOfAType) {
