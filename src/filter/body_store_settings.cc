@@ -30,7 +30,7 @@ proxy::BodyStore make_store(const BodyStoreSettings& settings) {
 }
 
 std::string summary_of(const proxy::BodyStore& store) {
-  const std::string memory = config::print_scalar(ByteCount(store.memory)) + " in memory";
+  std::string memory = config::print_scalar(ByteCount(store.memory)) + " in memory";
   if (store.disk == 0) return memory;
   return fmt::format("{}, then {} in {}", memory, config::print_scalar(ByteCount(store.disk)),
                      store.space.folder->path());
