@@ -184,29 +184,12 @@ Started EpollReactor::start_receive(Socket& socket, ReceiveOperation& operation)
   return Started::waiting;
 }
 
-// False: not all is sent yet.
-bool EpollReactor::send_now(EpollSocket& socket, SendOperation& operation) noexcept {
-  while (operation.sent < operation.message.size()) {
-    const auto rest = operation.message.subspan(operation.sent);
-    const iovec part{const_cast<char*>(rest.data()), rest.size()};
-    const IoCount count = try_send(socket, {&part, 1});
-    if (count.is_would_block()) return false;
-    if (count.is_failure()) {
-      operation.end(count.os_error());
-      return true;
-    }
-    operation.sent += count.bytes();
-  }
-  operation.end(0);
-  return true;
-}
-
 Started EpollReactor::start_send(Socket& socket, SendOperation& operation) noexcept {
   auto& sending = static_cast<EpollSocket&>(socket);
   WEIR_ASSERT(sending.writer == nullptr);
   operation.begin();
   operation.sent = 0;
-  if (send_now(sending, operation)) return Started::completed;
+  if (send_now(*this, sending, operation)) return Started::completed;
   sending.writer = &operation;
   sending.write_wait = WriteWait::send;
   register_once(sending);
@@ -340,7 +323,7 @@ void EpollReactor::continue_write_side(EpollSocket& socket) noexcept {
       operation.end(0);
       break;
     case WriteWait::send:
-      if (!send_now(socket, static_cast<SendOperation&>(operation))) return;
+      if (!send_now(*this, socket, static_cast<SendOperation&>(operation))) return;
       break;
     case WriteWait::connect:
       operation.end(end_connect(

@@ -44,7 +44,6 @@ class EpollReactor final : public Reactor {
   void continue_read_side(EpollSocket& socket) noexcept;
   void continue_write_side(EpollSocket& socket) noexcept;
   bool receive_now(EpollSocket& socket, ReceiveOperation& operation) noexcept;
-  bool send_now(EpollSocket& socket, SendOperation& operation) noexcept;
   void accept_some(EpollSocket& socket, AcceptOperation& operation) noexcept;
   void end_accept(EpollSocket& socket, int os_error) noexcept;
   bool control(int what, EpollSocket& socket, std::uint32_t events) noexcept;

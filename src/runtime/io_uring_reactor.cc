@@ -247,29 +247,12 @@ Started IoUringReactor::start_receive(Socket& socket, ReceiveOperation& operatio
   return Started::waiting;
 }
 
-// False: not all is sent yet.
-bool IoUringReactor::send_now(RingSocket& socket, SendOperation& operation) noexcept {
-  while (operation.sent < operation.message.size()) {
-    const auto rest = operation.message.subspan(operation.sent);
-    const iovec part{const_cast<char*>(rest.data()), rest.size()};
-    const IoCount count = try_send(socket, {&part, 1});
-    if (count.is_would_block()) return false;
-    if (count.is_failure()) {
-      operation.end(count.os_error());
-      return true;
-    }
-    operation.sent += count.bytes();
-  }
-  operation.end(0);
-  return true;
-}
-
 Started IoUringReactor::start_send(Socket& socket, SendOperation& operation) noexcept {
   auto& sending = static_cast<RingSocket&>(socket);
   WEIR_ASSERT(sending.writer == nullptr);
   operation.begin();
   operation.sent = 0;
-  if (send_now(sending, operation)) return Started::completed;
+  if (send_now(*this, sending, operation)) return Started::completed;
   sending.writer = &operation;
   sending.write_wait = WriteWait::send;
   arm(sending, Job::poll_write);
@@ -418,7 +401,7 @@ void IoUringReactor::continue_write_side(RingSocket& socket, std::uint32_t event
       operation.end(0);
       break;
     case WriteWait::send:
-      if (!send_now(socket, static_cast<SendOperation&>(operation))) {
+      if (!send_now(*this, socket, static_cast<SendOperation&>(operation))) {
         return arm(socket, Job::poll_write);
       }
       break;

@@ -51,7 +51,6 @@ class IoUringReactor final : public Reactor {
   bool receive_now(RingSocket& socket, ReceiveOperation& operation) noexcept;
   IoCount receive_more(RingSocket& socket, std::span<char> into) noexcept;
   void release_held(RingSocket& socket) noexcept;
-  bool send_now(RingSocket& socket, SendOperation& operation) noexcept;
   void accept_some(RingSocket& socket, AcceptOperation& operation) noexcept;
   void dispatch(const RingCompletion& completion) noexcept;
   void on_received(RingSocket& socket, const RingCompletion& completion) noexcept;

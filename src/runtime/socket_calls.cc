@@ -80,6 +80,22 @@ void linger_for_nothing(int fd) noexcept {
   ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &nothing, sizeof nothing);
 }
 
+bool send_now(Reactor& reactor, Socket& socket, SendOperation& operation) noexcept {
+  while (operation.sent < operation.message.size()) {
+    const auto rest = operation.message.subspan(operation.sent);
+    const iovec part{const_cast<char*>(rest.data()), rest.size()};
+    const IoCount count = reactor.try_send(socket, {&part, 1});
+    if (count.is_would_block()) return false;
+    if (count.is_failure()) {
+      operation.end(count.os_error());
+      return true;
+    }
+    operation.sent += count.bytes();
+  }
+  operation.end(0);
+  return true;
+}
+
 TimePoint read_monotonic_clock() noexcept {
   timespec time{};
   ::clock_gettime(CLOCK_MONOTONIC, &time);

@@ -25,6 +25,10 @@ IoCount send_some(int fd, std::span<const iovec> parts) noexcept;
 // The close that follows sends a reset.
 void linger_for_nothing(int fd) noexcept;
 
+// Sends what the socket takes now, and ends the operation when that is all or has failed. False: it
+// is not over.
+bool send_now(Reactor& reactor, Socket& socket, SendOperation& operation) noexcept;
+
 TimePoint read_monotonic_clock() noexcept;
 WallTime read_wall_clock() noexcept;
 
