@@ -2,6 +2,7 @@
 
 #include "runtime/reactor_contract_test.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <set>
@@ -52,12 +53,17 @@ TEST_P(ReactorContract, ATurnWhoseTimeHasPassedDoesNotWait) {
 }
 
 TEST_P(ReactorContract, WhatCallbacksTookIsNotWaitedOnceMore) {
-  const TimePoint until = reactor_->now() + 300ms;
-  while (std::chrono::steady_clock::now() < until) {
+  // The machine may stop this thread in any of the turns, but hardly in all of them.
+  Duration shortest = Duration::max();
+  for (int i = 0; i < 5 && shortest >= 150ms; ++i) {
+    const TimePoint until = reactor_->now() + 200ms;
+    while (std::chrono::steady_clock::now() < until) {
+    }
+    const TimePoint before = std::chrono::steady_clock::now();
+    reactor_->turn(until);
+    shortest = std::min(shortest, std::chrono::steady_clock::now() - before);
   }
-  const TimePoint before = std::chrono::steady_clock::now();
-  reactor_->turn(until);
-  EXPECT_LT(std::chrono::steady_clock::now() - before, 250ms);
+  EXPECT_LT(shortest, 150ms);
 }
 
 TEST_P(ReactorContract, TheClocksAreThoseOfTheMachine) {
