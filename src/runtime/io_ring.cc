@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <liburing.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <vector>
 
 namespace weir {
 namespace {
@@ -17,37 +19,80 @@ Error ring_error(int result) noexcept {
                     -result);
 }
 
-// The ring of free buffers, and behind it the buffers.
-class BufferMemory {
+class Memory {
  public:
-  explicit BufferMemory(unsigned count) noexcept
-      : ring_bytes_((count * sizeof(io_uring_buf) + kPage - 1) / kPage * kPage),
-        bytes_(ring_bytes_ + count * IoRing::kBufferBytes),
+  explicit Memory(std::size_t bytes) noexcept
+      : bytes_(bytes),
         start_(
             ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {}
-  BufferMemory(const BufferMemory&) = delete;
-  ~BufferMemory() {
+  Memory(const Memory&) = delete;
+  ~Memory() {
     if (is_there()) ::munmap(start_, bytes_);
   }
 
   bool is_there() const noexcept { return start_ != MAP_FAILED; }
-  io_uring_buf_ring* ring() const noexcept { return static_cast<io_uring_buf_ring*>(start_); }
+  char* at(std::size_t offset) const noexcept { return static_cast<char*>(start_) + offset; }
+
+ private:
+  std::size_t bytes_;
+  void* start_;
+};
+
+// The ring of free buffers, and behind it the buffers.
+class BufferMemory : public Memory {
+ public:
+  explicit BufferMemory(unsigned count) noexcept
+      : Memory(ring_bytes(count) + count * IoRing::kBufferBytes), buffers_at_(ring_bytes(count)) {}
+
+  io_uring_buf_ring* ring() const noexcept { return reinterpret_cast<io_uring_buf_ring*>(at(0)); }
   char* buffer(std::size_t index) const noexcept {
-    return static_cast<char*>(start_) + ring_bytes_ + index * IoRing::kBufferBytes;
+    return at(buffers_at_ + index * IoRing::kBufferBytes);
   }
 
  private:
   static constexpr std::size_t kPage = 4096;  // the kernel wants the ring aligned
+  static std::size_t ring_bytes(unsigned count) noexcept {
+    return (count * sizeof(io_uring_buf) + kPage - 1) / kPage * kPage;
+  }
 
-  std::size_t ring_bytes_;
-  std::size_t bytes_;
-  void* start_;
+  std::size_t buffers_at_;
+};
+
+// What small messages are copied to, so that whoever sends one need not wait until it has left.
+class OutgoingMemory : public Memory {
+ public:
+  struct Queued {
+    io_uring_sqe* submission = nullptr;
+    std::uint64_t batch = 0;  // with which it is submitted
+  };
+
+  explicit OutgoingMemory(unsigned count) : Memory(count * IoRing::kBufferBytes), queued_(count) {
+    free_.reserve(count);
+    for (unsigned i = count; i-- > 0;) free_.push_back(static_cast<std::uint16_t>(i));
+  }
+
+  std::optional<std::uint16_t> take() noexcept {
+    if (free_.empty()) return std::nullopt;
+    const std::uint16_t index = free_.back();
+    free_.pop_back();
+    return index;
+  }
+  void give_back(std::uint16_t index) noexcept { free_.push_back(index); }
+  std::span<char> buffer(std::size_t index) const noexcept {
+    return {at(index * IoRing::kBufferBytes), IoRing::kBufferBytes};
+  }
+  Queued& queued(std::size_t index) noexcept { return queued_[index]; }
+
+ private:
+  std::vector<std::uint16_t> free_;
+  std::vector<Queued> queued_;
 };
 
 }  // namespace
 
 struct IoRing::State {
-  explicit State(unsigned count) noexcept : buffer_count(count), buffers(count) {}
+  explicit State(const RingSizes& sizes)
+      : buffer_count(sizes.buffers), buffers(sizes.buffers), outgoing(sizes.outgoing) {}
   State(const State&) = delete;
   ~State() {
     if (has_ring) io_uring_queue_exit(&ring);
@@ -58,6 +103,11 @@ struct IoRing::State {
   int restrict_operations() noexcept;
   int enable() noexcept;
   io_uring_sqe& next_submission() noexcept;
+  // Of an outgoing buffer whose send has not been submitted; null if it has.
+  io_uring_sqe* waiting_send(std::uint16_t index) noexcept {
+    const OutgoingMemory::Queued& queued = outgoing.queued(index);
+    return queued.batch == batch ? queued.submission : nullptr;
+  }
   void offer(std::uint16_t index, int place) noexcept {
     io_uring_buf_ring_add(buffers.ring(), buffers.buffer(index), kBufferBytes, index,
                           static_cast<int>(buffer_count - 1), place);
@@ -65,14 +115,16 @@ struct IoRing::State {
 
   unsigned buffer_count;
   BufferMemory buffers;
+  OutgoingMemory outgoing;
+  std::uint64_t batch = 1;  // of what is queued now: one more each time it is submitted
   io_uring ring{};
   bool has_ring = false;
   bool is_enabled = false;
 };
 
 Result<std::unique_ptr<IoRing>> IoRing::make(const RingSizes& sizes) {
-  auto state = std::make_unique<State>(sizes.buffers);
-  if (!state->buffers.is_there()) return fail(ring_error(-errno));
+  auto state = std::make_unique<State>(sizes);
+  if (!state->buffers.is_there() || !state->outgoing.is_there()) return fail(ring_error(-errno));
   int result = state->make_ring(sizes);
   if (result == 0) result = state->register_buffers();
   if (result == 0) result = state->restrict_operations();
@@ -112,8 +164,8 @@ int IoRing::State::register_buffers() noexcept {
 
 // From when the ring is enabled, what is not listed is refused, and so is io_uring_register(2).
 int IoRing::State::restrict_operations() noexcept {
-  constexpr std::array<std::uint8_t, 3> kOperations{IORING_OP_RECV, IORING_OP_POLL_ADD,
-                                                    IORING_OP_ASYNC_CANCEL};
+  constexpr std::array<std::uint8_t, 5> kOperations{
+      IORING_OP_RECV, IORING_OP_SEND, IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_NOP};
   std::array<io_uring_restriction, kOperations.size() + 1> allowed{};
   for (std::size_t i = 0; i < kOperations.size(); ++i) {
     allowed[i].opcode = IORING_RESTRICTION_SQE_OP;
@@ -140,6 +192,7 @@ io_uring_sqe& IoRing::State::next_submission() noexcept {
   io_uring_sqe* submission;
   while ((submission = io_uring_get_sqe(&ring)) == nullptr) {
     enable();
+    ++batch;
     io_uring_submit(&ring);
   }
   return *submission;
@@ -152,6 +205,41 @@ void IoRing::receive(int fd, Attempt attempt, RingToken token) noexcept {
   submission.buf_group = kBufferGroup;
   if (attempt == Attempt::when_readable) submission.ioprio = IORING_RECVSEND_POLL_FIRST;
   submission.user_data = static_cast<std::uint64_t>(token);
+}
+
+std::optional<std::uint16_t> IoRing::take_outgoing() noexcept { return state_->outgoing.take(); }
+
+std::span<char> IoRing::outgoing(std::uint16_t index) noexcept {
+  return state_->outgoing.buffer(index);
+}
+
+void IoRing::give_back_outgoing(std::uint16_t index) noexcept { state_->outgoing.give_back(index); }
+
+// It never waits in the kernel, which would have to keep the buffer; and unless all of the message
+// is sent (MSG_WAITALL) it counts as failed.
+void IoRing::send(int fd, std::uint16_t outgoing, unsigned bytes, RingToken token) noexcept {
+  io_uring_sqe& submission = state_->next_submission();
+  io_uring_prep_send(&submission, fd, state_->outgoing.buffer(outgoing).data(), bytes,
+                     MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
+  submission.flags = IOSQE_CQE_SKIP_SUCCESS;
+  submission.user_data = static_cast<std::uint64_t>(token);
+  state_->outgoing.queued(outgoing) = {.submission = &submission, .batch = state_->batch};
+}
+
+bool IoRing::change_send(std::uint16_t outgoing, unsigned bytes) noexcept {
+  io_uring_sqe* submission = state_->waiting_send(outgoing);
+  if (submission == nullptr) return false;
+  submission->len = bytes;
+  return true;
+}
+
+bool IoRing::withdraw_send(std::uint16_t outgoing) noexcept {
+  io_uring_sqe* submission = state_->waiting_send(outgoing);
+  if (submission == nullptr) return false;
+  io_uring_prep_nop(submission);
+  submission->flags = IOSQE_CQE_SKIP_SUCCESS;
+  submission->user_data = static_cast<std::uint64_t>(RingToken::none);
+  return true;
 }
 
 void IoRing::poll(int fd, std::uint32_t events, RingToken token) noexcept {
@@ -178,6 +266,7 @@ int IoRing::enter(const timespec* limit) noexcept {
   __kernel_timespec time{};
   if (limit != nullptr) time = {.tv_sec = limit->tv_sec, .tv_nsec = limit->tv_nsec};
   io_uring_cqe* first = nullptr;
+  ++state_->batch;
   const int result = io_uring_submit_and_wait_timeout(&state_->ring, &first, 1,
                                                       limit != nullptr ? &time : nullptr, nullptr);
   return result == -ETIME ? 0 : std::min(result, 0);
@@ -185,22 +274,28 @@ int IoRing::enter(const timespec* limit) noexcept {
 
 void IoRing::flush() noexcept {
   state_->enable();
+  ++state_->batch;
   io_uring_submit_and_get_events(&state_->ring);
 }
 
+bool IoRing::has_submitted_all() const noexcept { return io_uring_sq_ready(&state_->ring) == 0; }
+
 unsigned IoRing::completions_ready() const noexcept { return io_uring_cq_ready(&state_->ring); }
 
+RingCompletion IoRing::look_at_completion(unsigned index) const noexcept {
+  const io_uring& ring = state_->ring;
+  const io_uring_cqe& completion = ring.cq.cqes[(*ring.cq.khead + index) & ring.cq.ring_mask];
+  return {.token = RingToken{completion.user_data},
+          .result = completion.res,
+          .goes_on = (completion.flags & IORING_CQE_F_MORE) != 0,
+          .more_to_receive = (completion.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0,
+          .has_buffer = (completion.flags & IORING_CQE_F_BUFFER) != 0,
+          .buffer = static_cast<std::uint16_t>(completion.flags >> IORING_CQE_BUFFER_SHIFT)};
+}
+
 RingCompletion IoRing::take_completion() noexcept {
-  io_uring& ring = state_->ring;
-  const io_uring_cqe& completion = ring.cq.cqes[*ring.cq.khead & ring.cq.ring_mask];
-  const RingCompletion taken{
-      .token = RingToken{completion.user_data},
-      .result = completion.res,
-      .goes_on = (completion.flags & IORING_CQE_F_MORE) != 0,
-      .more_to_receive = (completion.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0,
-      .has_buffer = (completion.flags & IORING_CQE_F_BUFFER) != 0,
-      .buffer = static_cast<std::uint16_t>(completion.flags >> IORING_CQE_BUFFER_SHIFT)};
-  io_uring_cq_advance(&ring, 1);
+  const RingCompletion taken = look_at_completion(0);
+  io_uring_cq_advance(&state_->ring, 1);
   return taken;
 }
 

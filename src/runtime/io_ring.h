@@ -1,11 +1,13 @@
 #pragma once
-// IoRing: a Linux io_uring with the three operations that Weir uses, and buffers that the kernel
-// fills as bytes come. It is restricted to those three, so that whoever takes the process over gets
-// no further system calls through it. One thread: the first that enters it.
+// IoRing: a Linux io_uring with the operations that Weir uses, buffers that the kernel fills as
+// bytes come, and buffers for small messages that leave together. It is restricted to these
+// operations, so that whoever takes the process over gets no further system calls through it. One
+// thread: the first that enters it.
 
 #include <cstdint>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "base/assert.h"
@@ -24,6 +26,9 @@ struct RingSizes {
   // Each is in use from a receive's completion until give_back() only. Few, as they are used in
   // turn: they shall stay in the cache.
   unsigned buffers = 64;
+  // Each is in use from take_outgoing() until give_back_outgoing(): until the turn after the one in
+  // which it was filled, unless the socket is full. The one given back last is taken first.
+  unsigned outgoing = 256;
 };
 
 struct RingCompletion {
@@ -49,6 +54,17 @@ class IoRing {
 
   // Receives once, up to kBufferBytes.
   void receive(int fd, Attempt attempt, RingToken token) noexcept;
+  // A buffer of kBufferBytes for send(); none when all are taken.
+  std::optional<std::uint16_t> take_outgoing() noexcept;
+  std::span<char> outgoing(std::uint16_t index) noexcept WEIR_LIFETIMEBOUND;
+  void give_back_outgoing(std::uint16_t index) noexcept;
+  // Sends the first `bytes` of an outgoing buffer. It is over as soon as it is submitted, and
+  // completes only if it failed: with how many bytes the socket took, or -errno; -EAGAIN when the
+  // socket is full.
+  void send(int fd, std::uint16_t outgoing, unsigned bytes, RingToken token) noexcept;
+  // The same send, with `bytes` instead, or not at all; false when it has been submitted.
+  bool change_send(std::uint16_t outgoing, unsigned bytes) noexcept;
+  bool withdraw_send(std::uint16_t outgoing) noexcept;
   // Completes once, with the events of poll(2) that have come.
   void poll(int fd, std::uint32_t events, RingToken token) noexcept;
   // Completes each time anew.
@@ -62,7 +78,12 @@ class IoRing {
   // Submits all, and lets the kernel do what is due. Waits for nothing.
   void flush() noexcept;
 
+  // Whether the kernel has seen all of the above.
+  bool has_submitted_all() const noexcept;
+
   unsigned completions_ready() const noexcept;
+  // One that take_completion() has not returned yet; 0 is the oldest.
+  RingCompletion look_at_completion(unsigned index) const noexcept;
   // The oldest; there must be one.
   RingCompletion take_completion() noexcept;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 #include <poll.h>
 #include <sys/eventfd.h>
 
@@ -13,7 +14,10 @@ namespace {
 
 // A token is the address of a socket with the job in its lowest bits; this is neither.
 constexpr RingToken kWakeToken{1};
-constexpr std::uint64_t kJobBits = 3;
+constexpr std::uint64_t kJobBits = 7;
+
+// How long the peer of a socket that has been closed may take nothing of what is unsent.
+constexpr Duration kUnsentFor = std::chrono::seconds(30);
 
 timespec time_left(TimePoint now, TimePoint until) noexcept {
   const Duration left = std::max(until - now, Duration::zero());
@@ -38,6 +42,7 @@ class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
   bool does_nothing() const noexcept { return jobs_ == 0; }
 
   std::size_t held() const noexcept { return held_end - held_begin; }
+  bool has_unsent() const noexcept { return unsent_end != 0; }
   // A receive or a look at the socket would find bytes, an end or an error, as far as is known.
   bool has_something() const noexcept {
     return held() != 0 || receive_error != 0 || peer_ended || (readable && !does(Job::receive));
@@ -55,6 +60,13 @@ class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
   std::uint16_t held_buffer = 0;
   std::uint16_t held_begin = 0;
   std::uint16_t held_end = 0;
+  // Bytes that try_send() took and the socket not yet: [unsent_begin, unsent_end) of an outgoing
+  // buffer of the ring. They are the kernel's to send while it does Job::send.
+  std::uint16_t unsent_buffer = 0;
+  std::uint16_t unsent_begin = 0;
+  std::uint16_t unsent_end = 0;
+  bool shutdown_when_sent = false;
+  bool resets = false;         // on close: what is unsent then is dropped
   bool readable = false;       // the kernel has more, as far as is known
   bool was_waited_on = false;  // from then on, what is not known to be there need not be asked for
   bool reads_much = false;     // more is expected than a buffer of the ring holds
@@ -63,7 +75,7 @@ class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
   bool peer_ended = false;     // the end has been received
   bool hung_up = false;        // both directions are over
   int receive_error = 0;       // that the kernel told while nobody wanted it
-  int send_error = 0;          // the errno that a send was told, 0 if none
+  int send_error = 0;          // the first errno that a send was told; EPIPE after our own end
 
  private:
   static std::uint8_t bit(Job job) noexcept {
@@ -111,20 +123,45 @@ void IoUringReactor::close(Socket& socket) noexcept {
   WEIR_ASSERT(closing.reader == nullptr && closing.writer == nullptr && closing.watch == nullptr);
   release_held(closing);
   closing.is_closing = true;
-  if (closing.does_nothing()) {
-    closed_.push_back(closing);
-  } else {
-    closing_.push_back(closing);
-    for (const Job job : {Job::receive, Job::poll_read, Job::poll_write, Job::poll_hang_up}) {
-      if (closing.does(job)) ring_->cancel(token_of(closing, job));
-    }
-    ring_->flush();
+  closing_.push_back(closing);
+  if (closing.has_unsent()) send_unsent(closing);
+  for (const Job job : {Job::receive, Job::poll_read, Job::poll_write, Job::poll_hang_up}) {
+    if (closing.does(job)) ring_->cancel(token_of(closing, job));
   }
-  closing.close_fd();
+  if (!closing.does_nothing()) ring_->flush();
+  continue_closing(closing);
+}
+
+// A socket that is too full for what try_send() took stays open until that has left, or the kernel
+// gives up; unless it shall be reset.
+void IoUringReactor::continue_closing(RingSocket& socket) noexcept {
+  if (socket.does(Job::send)) {
+    send_is_awaited_ = true;
+    return;
+  }
+  if (socket.has_unsent() && !send_unsent(socket)) {
+    if (socket.resets) {
+      release_unsent(socket);
+    } else {
+      limit_unacknowledged(socket.fd(), kUnsentFor);
+      arm(socket, Job::poll_write);
+    }
+  }
+  if (!socket.has_unsent()) socket.close_fd();
+  if (!socket.does_nothing()) return;
+  socket.unlink();
+  closed_.push_back(socket);
 }
 
 RingToken IoUringReactor::token_of(RingSocket& socket, Job job) noexcept {
   return RingToken{reinterpret_cast<std::uintptr_t>(&socket) | static_cast<std::uint64_t>(job)};
+}
+
+IoUringReactor::TokenParts IoUringReactor::parts_of(RingToken token) noexcept {
+  const auto value = static_cast<std::uint64_t>(token);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel gives back what it was given.
+  return {reinterpret_cast<RingSocket*>(value & ~kJobBits),
+          Job{static_cast<std::uint8_t>(value & kJobBits)}};
 }
 
 void IoUringReactor::arm(RingSocket& socket, Job job) noexcept {
@@ -139,6 +176,9 @@ void IoUringReactor::arm(RingSocket& socket, Job job) noexcept {
                                                                : IoRing::Attempt::at_once,
                      token);
       return;
+    case Job::send:
+      sending_.push_back(&socket);
+      return ring_->send(socket.fd(), socket.unsent_buffer, socket.unsent_end, token);
     case Job::poll_read:
       return ring_->poll(socket.fd(), POLLIN, token);
     case Job::poll_write:
@@ -255,7 +295,7 @@ Started IoUringReactor::start_send(Socket& socket, SendOperation& operation) noe
   if (send_now(*this, sending, operation)) return Started::completed;
   sending.writer = &operation;
   sending.write_wait = WriteWait::send;
-  arm(sending, Job::poll_write);
+  await_writable(sending);
   return Started::waiting;
 }
 
@@ -277,7 +317,7 @@ Started IoUringReactor::start_poll(Socket& socket, Readiness readiness,
       if (is_over = polled.writable; is_over) break;
       polled.writer = &operation;
       polled.write_wait = WriteWait::poll;
-      arm(polled, Job::poll_write);
+      await_writable(polled);
       break;
     case Readiness::hang_up:
       WEIR_ASSERT(polled.watch == nullptr);
@@ -355,16 +395,152 @@ void IoUringReactor::release_held(RingSocket& socket) noexcept {
 
 IoCount IoUringReactor::try_send(Socket& socket, std::span<const iovec> parts) noexcept {
   auto& sending = static_cast<RingSocket&>(socket);
+  std::size_t bytes = 0;
+  for (const iovec& part : parts) bytes += part.iov_len;
+  if (queue_send(sending, parts, bytes)) return IoCount::of(bytes);
+  if (sending.has_unsent() && !send_unsent(sending)) return IoCount::would_block();
   if (!sending.writable && sending.does(Job::poll_write)) return IoCount::would_block();
   const IoCount count = send_some(sending.fd(), parts);
-  if (count.is_failure()) sending.send_error = count.os_error();
+  if (count.is_failure() && sending.send_error == 0) sending.send_error = count.os_error();
   sending.writable = !count.is_would_block();
   return count;
 }
 
-void IoUringReactor::shutdown_write(Socket& socket) noexcept { ::shutdown(socket.fd(), SHUT_WR); }
+// A small message leaves at the end of the turn, and in one piece with what follows it until then.
+bool IoUringReactor::queue_send(RingSocket& socket, std::span<const iovec> parts,
+                                std::size_t bytes) noexcept {
+  const std::size_t end = socket.unsent_end + bytes;
+  if (!socket.writable || socket.send_error != 0 || bytes == 0 || end > IoRing::kBufferBytes) {
+    return false;
+  }
+  if (socket.has_unsent()) {
+    if (!ring_->change_send(socket.unsent_buffer, static_cast<unsigned>(end))) return false;
+  } else {
+    const std::optional<std::uint16_t> buffer = ring_->take_outgoing();
+    if (!buffer) {
+      ++ring_buffers_exhausted_;
+      return false;
+    }
+    socket.unsent_buffer = *buffer;
+  }
+  char* to = ring_->outgoing(socket.unsent_buffer).data() + socket.unsent_end;
+  for (const iovec& part : parts) {
+    std::memcpy(to, part.iov_base, part.iov_len);
+    to += part.iov_len;
+  }
+  socket.unsent_end = static_cast<std::uint16_t>(end);
+  arm(socket, Job::send);
+  return true;
+}
 
-void IoUringReactor::reset_on_close(Socket& socket) noexcept { linger_for_nothing(socket.fd()); }
+// False: the kernel has it already.
+bool IoUringReactor::take_back_send(RingSocket& socket) noexcept {
+  if (!socket.does(Job::send)) return true;
+  if (!ring_->withdraw_send(socket.unsent_buffer)) return false;
+  *std::ranges::find(sending_, &socket) = sending_.back();
+  sending_.pop_back();
+  socket.end(Job::send);
+  return true;
+}
+
+// Sends what is unsent without waiting for the end of the turn. True: nothing is left.
+bool IoUringReactor::send_unsent(RingSocket& socket) noexcept {
+  if (!take_back_send(socket)) {
+    socket.writable = false;  // until it is settled
+    return false;
+  }
+  const iovec rest{ring_->outgoing(socket.unsent_buffer).data() + socket.unsent_begin,
+                   static_cast<std::size_t>(socket.unsent_end - socket.unsent_begin)};
+  const IoCount count = send_some(socket.fd(), {&rest, 1});
+  if (count.is_failure()) {
+    if (socket.send_error == 0) socket.send_error = count.os_error();
+  } else {
+    const std::size_t sent = count.is_would_block() ? 0 : count.bytes();
+    socket.unsent_begin += static_cast<std::uint16_t>(sent);
+    socket.writable = sent == rest.iov_len;
+    if (!socket.writable) return false;
+  }
+  release_unsent(socket);
+  return true;
+}
+
+void IoUringReactor::release_unsent(RingSocket& socket) noexcept {
+  ring_->give_back_outgoing(socket.unsent_buffer);
+  socket.unsent_begin = socket.unsent_end = 0;
+  if (std::exchange(socket.shutdown_when_sent, false)) {
+    if (socket.send_error == 0) socket.send_error = EPIPE;
+    ::shutdown(socket.fd(), SHUT_WR);
+  }
+}
+
+void IoUringReactor::await_writable(RingSocket& socket) noexcept {
+  if (socket.does(Job::send)) {
+    send_is_awaited_ = true;
+  } else {
+    arm(socket, Job::poll_write);
+  }
+}
+
+// What was queued before the last enter() is over; only what failed has a completion. False: the
+// kernel has not seen all of it.
+bool IoUringReactor::settle_sends() noexcept {
+  if (!ring_->has_submitted_all()) return false;
+  send_is_awaited_ = false;
+  if (sending_.empty()) return true;
+  const unsigned ready = ring_->completions_ready();
+  for (unsigned i = 0; i < ready; ++i) {
+    const RingCompletion completion = ring_->look_at_completion(i);
+    const auto [socket, job] = parts_of(completion.token);
+    if (job == Job::send && socket != nullptr) on_send_failed(*socket, completion.result);
+  }
+  sending_.swap(settling_);
+  for (RingSocket* socket : settling_) {
+    if (socket->does(Job::send)) {
+      socket->end(Job::send);
+      socket->writable = true;
+      release_unsent(*socket);
+    } else if (socket->unsent_begin == socket->unsent_end) {
+      release_unsent(*socket);
+    }
+  }
+  for (RingSocket* socket : settling_) {
+    if (socket->is_closing) {
+      continue_closing(*socket);
+    } else if (socket->has_unsent()) {
+      await_writable(*socket);
+    } else if (socket->writer != nullptr) {
+      continue_write_side(*socket, 0);
+    }
+  }
+  settling_.clear();
+  return true;
+}
+
+void IoUringReactor::on_send_failed(RingSocket& socket, int result) noexcept {
+  socket.end(Job::send);
+  if (result >= 0 || result == -EAGAIN || result == -EINTR) {
+    socket.unsent_begin += static_cast<std::uint16_t>(std::max(result, 0));
+    socket.writable = false;
+  } else {
+    socket.unsent_begin = socket.unsent_end;
+    if (socket.send_error == 0) socket.send_error = -result;
+  }
+}
+
+void IoUringReactor::shutdown_write(Socket& socket) noexcept {
+  auto& ending = static_cast<RingSocket&>(socket);
+  if (ending.has_unsent() && !send_unsent(ending)) {
+    ending.shutdown_when_sent = true;
+    return await_writable(ending);
+  }
+  ending.send_error = EPIPE;
+  ::shutdown(socket.fd(), SHUT_WR);
+}
+
+void IoUringReactor::reset_on_close(Socket& socket) noexcept {
+  static_cast<RingSocket&>(socket).resets = true;
+  linger_for_nothing(socket.fd());
+}
 
 void IoUringReactor::continue_read_side(RingSocket& socket) noexcept {
   // Each callback may close the socket; a closed one is kept until the end of the turn.
@@ -392,6 +568,7 @@ void IoUringReactor::continue_read_side(RingSocket& socket) noexcept {
 
 void IoUringReactor::continue_write_side(RingSocket& socket, std::uint32_t events) noexcept {
   socket.writable = true;
+  if (socket.has_unsent() && !send_unsent(socket)) return await_writable(socket);
   if (socket.writer == nullptr) return;
   Operation& operation = *socket.writer;
   switch (socket.write_wait) {
@@ -402,7 +579,7 @@ void IoUringReactor::continue_write_side(RingSocket& socket, std::uint32_t event
       break;
     case WriteWait::send:
       if (!send_now(*this, socket, static_cast<SendOperation&>(operation))) {
-        return arm(socket, Job::poll_write);
+        return await_writable(socket);
       }
       break;
     case WriteWait::connect:
@@ -447,19 +624,15 @@ void IoUringReactor::dispatch(const RingCompletion& completion) noexcept {
     if (!completion.goes_on) ring_->poll_always(wake_event_.get(), POLLIN, kWakeToken);
     return;
   }
-  const auto token = static_cast<std::uint64_t>(completion.token);
-  // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel gives back what it was given.
-  RingSocket& socket = *reinterpret_cast<RingSocket*>(token & ~kJobBits);
-  const Job job{static_cast<std::uint8_t>(token & kJobBits)};
+  const auto parts = parts_of(completion.token);
+  RingSocket& socket = *parts.socket;
+  const Job job = parts.job;
+  if (job == Job::send) return;  // settled before
   if (!completion.goes_on) socket.end(job);
   if (completion.has_buffer && (socket.is_closing || completion.result <= 0)) {
     ring_->give_back(completion.buffer);
   }
-  if (socket.is_closing) {
-    if (!socket.does_nothing()) return;
-    socket.unlink();
-    return closed_.push_back(socket);
-  }
+  if (socket.is_closing) return continue_closing(socket);
   switch (job) {
     case Job::receive:
       if (completion.result == -ENOTSOCK) {
@@ -474,6 +647,8 @@ void IoUringReactor::dispatch(const RingCompletion& completion) noexcept {
       socket.readable = true;
       socket.reads_much = false;  // unless it proves true again
       return continue_read_side(socket);
+    case Job::send:
+      return;
     case Job::poll_write:
       return continue_write_side(socket, static_cast<std::uint32_t>(completion.result));
     case Job::poll_hang_up:
@@ -482,13 +657,16 @@ void IoUringReactor::dispatch(const RingCompletion& completion) noexcept {
 }
 
 void IoUringReactor::turn(TimePoint until) noexcept {
+  if (send_is_awaited_) until = now_;
   timespec wait{};
   if (until != kNever) {
     // now_ is when the last turn began: what its callbacks took must not be waited once more.
     if (until > now_) read_clocks();
     wait = time_left(now_, until);
   }
-  ring_->enter(until != kNever ? &wait : nullptr);
+  do {
+    ring_->enter(until != kNever ? &wait : nullptr);
+  } while (!settle_sends());
   read_clocks();
   // Those that come meanwhile have the next turn: timers and messages want theirs.
   for (unsigned left = ring_->completions_ready(); left > 0; --left) {

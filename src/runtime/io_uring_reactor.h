@@ -1,11 +1,14 @@
 #pragma once
 // The reactor on io_uring. The kernel never holds memory of the caller's: it receives into buffers
-// of the ring, from which bytes are copied when somebody wants them, and messages are sent by
-// system calls, with a poll when the socket is full. So a cancelled operation ends at once; what
-// the kernel still does for it (a receive, a poll) stays with the socket, which the next operation
-// finds armed, and which lives until the kernel has let go of it.
+// of the ring, from which bytes are copied when somebody wants them. Small messages are copied to
+// buffers of the ring, too, and leave together at the end of the turn, with the system call that
+// waits for the next; big ones are sent by system calls of their own, with a poll when the socket
+// is full. So a cancelled operation ends at once; what the kernel still does for it (a receive, a
+// poll) stays with the socket, which the next operation finds armed, and which lives until the
+// kernel has let go of it.
 
 #include <memory>
+#include <vector>
 
 #include "base/intrusive_list.h"
 #include "base/slab.h"
@@ -42,15 +45,28 @@ class IoUringReactor final : public Reactor {
 
  private:
   // What the kernel does for a socket, each at most once at a time.
-  enum class Job : std::uint8_t { receive, poll_read, poll_write, poll_hang_up };
+  enum class Job : std::uint8_t { receive, send, poll_read, poll_write, poll_hang_up };
   class RingSocket;
+  struct TokenParts {
+    RingSocket* socket;
+    Job job;
+  };
 
   static RingToken token_of(RingSocket& socket, Job job) noexcept;
+  static TokenParts parts_of(RingToken token) noexcept;
   void arm(RingSocket& socket, Job job) noexcept;
   void await_readable(RingSocket& socket) noexcept;
   bool receive_now(RingSocket& socket, ReceiveOperation& operation) noexcept;
   IoCount receive_more(RingSocket& socket, std::span<char> into) noexcept;
   void release_held(RingSocket& socket) noexcept;
+  bool queue_send(RingSocket& socket, std::span<const iovec> parts, std::size_t bytes) noexcept;
+  bool send_unsent(RingSocket& socket) noexcept;
+  bool take_back_send(RingSocket& socket) noexcept;
+  void release_unsent(RingSocket& socket) noexcept;
+  void await_writable(RingSocket& socket) noexcept;
+  bool settle_sends() noexcept;
+  void on_send_failed(RingSocket& socket, int result) noexcept;
+  void continue_closing(RingSocket& socket) noexcept;
   void accept_some(RingSocket& socket, AcceptOperation& operation) noexcept;
   void dispatch(const RingCompletion& completion) noexcept;
   void on_received(RingSocket& socket, const RingCompletion& completion) noexcept;
@@ -63,6 +79,9 @@ class IoUringReactor final : public Reactor {
   Fd wake_event_;
   BufferPool& buffers_;
   Slab<RingSocket> sockets_;
+  std::vector<RingSocket*> sending_;   // that do Job::send
+  std::vector<RingSocket*> settling_;  // that did, within settle_sends()
+  bool send_is_awaited_ = false;       // by something that goes on when it is over
   IntrusiveList<RingSocket> closing_;  // the kernel has not let go of them yet
   IntrusiveList<RingSocket> closed_;   // in this turn: a callback may still be on their stack
 };

@@ -144,7 +144,8 @@ class Reactor {
   // The time at which the present turn of the loop began.
   TimePoint now() const noexcept { return now_; }
   WallTime wall_now() const noexcept { return wall_now_; }
-  // How often the reactor had no buffer of its own for what had come, and took a longer way.
+  // How often the reactor had no buffer of its own for what had come or was to be sent, and took a
+  // longer way.
   std::uint64_t ring_buffers_exhausted() const noexcept { return ring_buffers_exhausted_; }
 
   // A non-blocking, close-on-exec stream socket of AF_INET, AF_INET6 or AF_UNIX.
@@ -166,7 +167,10 @@ class Reactor {
   // completion; an accept, and a poll for a hang-up or for any event, always at once.
   virtual void cancel(Socket& socket, Operation& operation) noexcept = 0;
 
-  // `into` must not be empty. After would-block, ask again when a poll has completed.
+  // `into` must not be empty. After would-block, ask again when a poll has completed. Bytes that a
+  // send took, this or a submitted one, may leave as late as the next turn() begins, and the errno
+  // that this comes to is told to the next send or receive; a shutdown or a close does not overtake
+  // them.
   virtual IoCount try_receive(Socket& socket, std::span<char> into) noexcept = 0;
   virtual IoCount try_send(Socket& socket, std::span<const iovec> parts) noexcept = 0;
   virtual void shutdown_write(Socket& socket) noexcept = 0;

@@ -229,8 +229,32 @@ class StreamContract : public ReactorFixture,
       return total;
     }
   }
+  // The same with big and small messages in turn; what of them was taken.
+  std::string fill_up_with_all_sizes() {
+    std::string taken;
+    for (int i = 0;; ++i) {
+      const std::string message(i % 2 == 0 ? 64 * 1024 : 100, static_cast<char>('a' + i % 26));
+      const IoCount count = try_send(message);
+      if (count.is_would_block()) return taken;
+      taken.append(message, 0, count.bytes());
+    }
+  }
+  std::string read_at_peer_to_the_end() {
+    set_non_blocking(peer_.get());
+    std::string text;
+    std::vector<char> block(64 * 1024);
+    EXPECT_TRUE(turn_until([&] {
+      ssize_t count;
+      while ((count = ::recv(peer_.get(), block.data(), block.size(), 0)) > 0) {
+        text.append(block.data(), static_cast<std::size_t>(count));
+      }
+      return count == 0;
+    }));
+    return text;
+  }
   // Reads exactly so many bytes at the peer.
   std::string read_at_peer(std::size_t bytes) {
+    reactor_->turn(reactor_->now());  // what was taken before has left by its end
     std::string text(bytes, '\0');
     EXPECT_EQ(::recv(peer_.get(), text.data(), bytes, MSG_WAITALL), static_cast<ssize_t>(bytes));
     return text;

@@ -80,6 +80,11 @@ void linger_for_nothing(int fd) noexcept {
   ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &nothing, sizeof nothing);
 }
 
+void limit_unacknowledged(int fd, Duration limit) noexcept {
+  const auto milliseconds = static_cast<unsigned>(limit / std::chrono::milliseconds(1));
+  ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
+}
+
 bool send_now(Reactor& reactor, Socket& socket, SendOperation& operation) noexcept {
   while (operation.sent < operation.message.size()) {
     const auto rest = operation.message.subspan(operation.sent);

@@ -25,6 +25,10 @@ IoCount send_some(int fd, std::span<const iovec> parts) noexcept;
 // The close that follows sends a reset.
 void linger_for_nothing(int fd) noexcept;
 
+// How long the peer may leave what was sent without an acknowledgement, or with a window of
+// nothing, before the connection fails (RFC 5482). Nothing where it is no TCP socket.
+void limit_unacknowledged(int fd, Duration limit) noexcept;
+
 // Sends what the socket takes now, and ends the operation when that is all or has failed. False: it
 // is not over.
 bool send_now(Reactor& reactor, Socket& socket, SendOperation& operation) noexcept;

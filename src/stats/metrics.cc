@@ -70,8 +70,8 @@ constexpr std::array kMetrics = {
     MetricRow{MetricId::worker_ring_buffers_exhausted, counter, kWorker,
               "weir_worker_ring_buffers_exhausted_total", kNone,
               offsetof(WorkerCells, ring_buffers_exhausted),
-              "Times io_uring had no free buffer for what had come, so that a system call received "
-              "it."},
+              "Times io_uring had no free buffer for what had come or was to be sent, so that a "
+              "system call of its own moved it."},
     MetricRow{MetricId::worker_descriptors_exhausted, counter, kWorker,
               "weir_worker_descriptors_exhausted_total", kNone,
               offsetof(WorkerCells, descriptors_exhausted),
