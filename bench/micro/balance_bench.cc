@@ -1,7 +1,4 @@
-// What a pick and a table cost, by the number of servers:
-//   clang++-19 -std=c++23 -O2 -DNDEBUG -DWEIR_ASSERTIONS=0 -Isrc bench/micro/balance_bench.cc
-//     src/balance/{server,picker,round_robin,random,power_of_two,weighted_draw,least_connections}.cc
-//     src/base/hash.cc -lbenchmark -lbenchmark_main
+// What a pick and a table cost, by the number of servers.
 
 #include <benchmark/benchmark.h>
 
