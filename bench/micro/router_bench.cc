@@ -52,6 +52,16 @@ Routes make_path_prefixes(std::size_t routes) {
   return made;
 }
 
+// Of exact hosts, wildcards and paths of any host, one list: each request looks for all of them.
+Routes make_mixed(std::size_t routes) {
+  Routes mixed = make_exact_hosts(routes / 2);
+  for (const Routes& more : {make_wildcard_hosts(routes / 4), make_path_prefixes(routes / 4)}) {
+    mixed.specs.insert(mixed.specs.end(), more.specs.begin(), more.specs.end());
+    mixed.requests.insert(mixed.requests.end(), more.requests.begin(), more.requests.end());
+  }
+  return mixed;
+}
+
 enum class Expect : std::uint8_t { hit, miss };
 
 // Requests for routes all over the table, so that large tables miss the caches as they would. Those
@@ -78,12 +88,15 @@ void match(benchmark::State& bench, Routes (*make)(std::size_t), Expect expect) 
 }
 
 void add_sizes(benchmark::internal::Benchmark* bench) { bench->Arg(10)->Arg(1'000)->Arg(100'000); }
-BENCHMARK_CAPTURE(match, exact_host / hit, make_exact_hosts, Expect::hit)->Apply(add_sizes);
-BENCHMARK_CAPTURE(match, exact_host / miss, make_exact_hosts, Expect::miss)->Apply(add_sizes);
-BENCHMARK_CAPTURE(match, wildcard_host / hit, make_wildcard_hosts, Expect::hit)->Apply(add_sizes);
-BENCHMARK_CAPTURE(match, wildcard_host / miss, make_wildcard_hosts, Expect::miss)->Apply(add_sizes);
-BENCHMARK_CAPTURE(match, path_prefix / hit, make_path_prefixes, Expect::hit)->Apply(add_sizes);
-BENCHMARK_CAPTURE(match, path_prefix / miss, make_path_prefixes, Expect::miss)->Apply(add_sizes);
+BENCHMARK_CAPTURE(match, exact_host_hit, make_exact_hosts, Expect::hit)->Apply(add_sizes);
+BENCHMARK_CAPTURE(match, exact_host_miss, make_exact_hosts, Expect::miss)->Apply(add_sizes);
+BENCHMARK_CAPTURE(match, wildcard_host_hit, make_wildcard_hosts, Expect::hit)->Apply(add_sizes);
+BENCHMARK_CAPTURE(match, wildcard_host_miss, make_wildcard_hosts, Expect::miss)->Apply(add_sizes);
+BENCHMARK_CAPTURE(match, path_prefix_hit, make_path_prefixes, Expect::hit)->Apply(add_sizes);
+BENCHMARK_CAPTURE(match, path_prefix_miss, make_path_prefixes, Expect::miss)->Apply(add_sizes);
+
+BENCHMARK_CAPTURE(match, mixed_hit, make_mixed, Expect::hit)->Apply(add_sizes);
+BENCHMARK_CAPTURE(match, mixed_miss, make_mixed, Expect::miss)->Apply(add_sizes);
 
 void normalize(benchmark::State& bench) {
   HostBuffer buffer;

@@ -34,9 +34,9 @@ void arm_again(benchmark::State& bench) {
   Timer timer(&do_nothing);
   for (auto _ : bench) {
     timer.arm(timers, TimePoint(seconds(30)));
-    benchmark::ClobberMemory();
+    benchmark::DoNotOptimize(timer);
     timer.disarm();
-    benchmark::ClobberMemory();
+    benchmark::DoNotOptimize(timer);
   }
 }
 
