@@ -1,5 +1,6 @@
 // Any bytes, read as the head of a message: in any pieces they mean the same, which is what a
 // second reading of the RFCs makes of them; and written anew they mean the same to the next hop.
+// Scanned in vectors they are what the tables of characters say.
 // The first byte chooses: request or response, the method that is answered, the limits.
 
 #include <algorithm>
@@ -8,9 +9,11 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "plain_http1.h"
 #include "protocol/http1/head_test.h"
+#include "protocol/http1/scan.h"
 
 namespace {
 
@@ -89,12 +92,35 @@ void compare(const Reader& reader, std::string_view bytes, const Outcome& outcom
   require(outcome.head == print(reader, head));
 }
 
+// What is found in blocks is what is found byte by byte, from each place where something was.
+void compare_scans(std::string_view bytes) {
+  using namespace weir::http1;
+  using weir::http::CharacterClass;
+  const std::string text = std::string(bytes) + '\n';
+  const char* const end = text.data() + text.size();
+  for (const auto& [which, skip_fast] : {std::pair{CharacterClass::token, &skip_token},
+                                         std::pair{CharacterClass::target, &skip_target},
+                                         std::pair{CharacterClass::value, &skip_value}}) {
+    for (const char* at = text.data(); at != end; ++at) {
+      const char* const stop = skip(which, at);
+      require(skip_fast(at, end) == stop);
+      at = stop;
+    }
+  }
+  for (std::size_t at = 2, from = 2; at < text.size(); ++at) {
+    if (!is_head_end(text.data() + at)) continue;
+    require(find_head_end(text, from) == at);
+    from = at + 1;
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const Reader reader = make_reader(data[0]);
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
+  compare_scans(bytes);
   const Outcome whole = parse(reader, bytes);
   for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, bytes.size() / 2 + 1}) {
     if (bytes.size() / piece > 600) continue;

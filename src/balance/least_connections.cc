@@ -116,10 +116,13 @@ class Tournament {
       return;
     }
     if (node >= first_leaf() || search.matches_left-- <= 0) return;
-    // The loser's side first: what it has narrows the search on the side of the winner.
-    const std::size_t loser = 2 * node + (state_.winners[2 * node] == winner ? 1 : 0);
-    search_below(loser, search);
-    search_below(loser ^ 1, search);
+    // The loser's side first: what it has narrows the search on the side of the winner. Of equals
+    // the left side: what it has is before all equals on the right.
+    const std::size_t left = 2 * node;
+    const std::size_t first =
+        left + (has_fewer(state_.winners[left], state_.winners[left + 1]) ? 1 : 0);
+    search_below(first, search);
+    search_below(first ^ 1, search);
   }
 
   static std::uint32_t count(LeaseCounters counters, std::size_t number) noexcept {
@@ -134,12 +137,14 @@ class Tournament {
     const ServerIndex right = state_.winners[2 * node + 1];
     state_.winners[node] = is_before(right, left) ? right : left;
   }
-  // Fewer leases for its weight; the first listed of equals. Everybody is before nobody.
-  bool is_before(ServerIndex a, ServerIndex b) const noexcept {
+  // Leases for its weight. Everybody has fewer than nobody.
+  bool has_fewer(ServerIndex a, ServerIndex b) const noexcept {
     if (a == ServerIndex::none || b == ServerIndex::none) return a < b;
-    const std::uint64_t of_a = std::uint64_t{leases(a)} * weight(b);
-    const std::uint64_t of_b = std::uint64_t{leases(b)} * weight(a);
-    return of_a != of_b ? of_a < of_b : a < b;
+    return std::uint64_t{leases(a)} * weight(b) < std::uint64_t{leases(b)} * weight(a);
+  }
+  // The first listed of equals.
+  bool is_before(ServerIndex a, ServerIndex b) const noexcept {
+    return has_fewer(a, b) || (a < b && !has_fewer(b, a));
   }
 
   const LeastConnectionsTable& table_;

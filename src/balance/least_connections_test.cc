@@ -214,6 +214,13 @@ TEST(LeastConnections, FindsTheOneServerLeft) {
   EXPECT_EQ(cluster.pick({.excluded = &excluded}), ServerIndex::none);
 }
 
+TEST(LeastConnections, FindsTheFirstOfEqualsHoweverManyAreLeftOut) {
+  Cluster cluster(Weights(10'000, 1));
+  ServerSet excluded(10'000);
+  for (std::size_t i = 0; i < 10'000; i += 2) excluded.insert(to_server(i));
+  EXPECT_EQ(cluster.pick({.excluded = &excluded}), to_server(1));
+}
+
 TEST(LeastConnections, SeesAtOnceThatAnotherWorkerFilledTheWinner) {
   Cluster cluster({1, 1, 1, 1, 1, 1}, 2);
   EXPECT_EQ(cluster.pick({}, 1), to_server(0));

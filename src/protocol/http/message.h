@@ -92,6 +92,12 @@ class FieldList {
     return true;
   }
 
+  // Adds a field for which there is room; the caller sets all of its members.
+  Field& append() noexcept WEIR_LIFETIMEBOUND {
+    WEIR_ASSERT(size_ < storage_.size());
+    return storage_[size_++];
+  }
+
   // First field with this id, or nullptr.
   const Field* find(FieldId id) const noexcept {
     for (const Field& field : *this) {

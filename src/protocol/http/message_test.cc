@@ -19,6 +19,7 @@ constexpr std::pair<std::string_view, FieldId> kFieldNames[] = {
     {"forwarded", FieldId::forwarded},
     {"host", FieldId::host},
     {"keep-alive", FieldId::keep_alive},
+    {"max-forwards", FieldId::max_forwards},
     {"proxy-connection", FieldId::proxy_connection},
     {"referer", FieldId::referer},
     {"server", FieldId::server},
@@ -27,9 +28,12 @@ constexpr std::pair<std::string_view, FieldId> kFieldNames[] = {
     {"transfer-encoding", FieldId::transfer_encoding},
     {"upgrade", FieldId::upgrade},
     {"user-agent", FieldId::user_agent},
+    {"via", FieldId::via},
     {"x-forwarded-for", FieldId::x_forwarded_for},
     {"x-forwarded-host", FieldId::x_forwarded_host},
+    {"x-forwarded-port", FieldId::x_forwarded_port},
     {"x-forwarded-proto", FieldId::x_forwarded_proto},
+    {"x-real-ip", FieldId::x_real_ip},
 };
 
 TEST(FieldId, IsFoundInAnyCase) {

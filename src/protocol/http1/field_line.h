@@ -22,9 +22,6 @@ Rule parse_field_line(Cursor& cursor, http::Field& field) noexcept;
 // and `otherwise` where a line ends properly, but too early.
 Rule broken_rule(const char* at, Rule otherwise) noexcept;
 
-// The first byte at or after `at` that is not of CharacterClass::value.
-const char* skip_value(const char* at, const char* end) noexcept;
-
 inline bool is_at_line_end(const char* at) noexcept { return at[0] == '\r' && at[1] == '\n'; }
 inline bool is_white_space(char c) noexcept { return c == ' ' || c == '\t'; }
 

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <limits>
 
 #include "base/assert.h"
 #include "protocol/http/authority.h"
 #include "protocol/http/characters.h"
 #include "protocol/http1/field_line.h"
+#include "protocol/http1/scan.h"
 
 namespace weir::http1 {
 namespace {
@@ -29,27 +29,11 @@ struct Noted {
   unsigned hosts = 0;
   Field* content_length = nullptr;
   const Field* transfer_encoding = nullptr;
-  bool has_connection = false;
+  const Field* connection = nullptr;  // the first of them
 };
 
 ParseResult failed(Error error) noexcept {
   return {.status = ParseStatus::failed, .consumed = 0, .error = error};
-}
-
-// Where the head ends, one past its last line feed; or one past the first line feed without a
-// carriage return, on which parsing fails; 0: not in these bytes. `start` is the first byte of the
-// first line, which is not empty; before `from` there is no such place.
-std::size_t find_head_end(std::string_view bytes, std::size_t start, std::size_t from) noexcept {
-  while (from < bytes.size()) {
-    const void* found = std::memchr(bytes.data() + from, '\n', bytes.size() - from);
-    if (found == nullptr) return 0;
-    const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data());
-    WEIR_ASSERT(at > start);
-    const bool is_empty_line = at >= start + 2 && bytes[at - 2] == '\n';
-    if (bytes[at - 1] != '\r' || is_empty_line) return at + 1;
-    from = at + 1;
-  }
-  return 0;
 }
 
 // Bytes of the empty lines before a request; one more than are allowed is not skipped.
@@ -91,14 +75,13 @@ Rule parse_version(Cursor& cursor, Version& version) noexcept {
 }
 
 Rule parse_request_line(Cursor& cursor, http::RequestHead& head) noexcept {
-  const char* at = cursor.at;
-  while (is_in(CharacterClass::token, *at)) ++at;
+  const char* at = skip(CharacterClass::token, cursor.at);
   head.method_text = {cursor.at, at};
   if (*at != ' ') return broken_rule(at, Rule::request_line_malformed);
   head.method = http::find_method(head.method_text);
 
   const char* const target = ++at;
-  while (is_in(CharacterClass::target, *at)) ++at;
+  at = skip_target(at, cursor.end);
   head.target = {target, at};
   if (*at != ' ') {
     return broken_rule(at, *at == '\r' ? Rule::request_line_malformed : Rule::target_invalid);
@@ -203,7 +186,7 @@ Rule note(Field& field, Noted& noted) noexcept {
     if (noted.transfer_encoding != nullptr) return Rule::transfer_encoding_repeated;
     noted.transfer_encoding = &field;
   } else if (field.id == FieldId::connection) {
-    noted.has_connection = true;
+    if (noted.connection == nullptr) noted.connection = &field;
   }
   return Rule::none;
 }
@@ -213,12 +196,11 @@ Rule parse_fields(Cursor& cursor, std::size_t fields_max, FieldList& fields,
                   Noted& noted) noexcept {
   while (!is_at_line_end(cursor.at)) {
     if (fields.size() == fields_max) return Rule::fields_too_many;
-    Field field;
+    Field& field = fields.append();
     if (const Rule rule = parse_field_line(cursor, field); rule != Rule::none) return rule;
     field.scope = scope_of(field.id);
-    if (!fields.add(field)) return Rule::fields_too_many;
     if (field.scope == Scope::end_to_end) continue;
-    if (const Rule rule = note(fields.end()[-1], noted); rule != Rule::none) return rule;
+    if (const Rule rule = note(field, noted); rule != Rule::none) return rule;
   }
   cursor.at += 2;
   return Rule::none;
@@ -261,9 +243,9 @@ void read_connection(std::string_view list, FieldList& fields,
 Rule apply_connection(const Noted& noted, Version version, FieldList& fields,
                       Persistence& persistence) noexcept {
   ConnectionOptions options;
-  if (noted.has_connection) {
-    for (const Field& field : fields) {
-      if (field.id == FieldId::connection) read_connection(field.value, fields, options);
+  if (noted.connection != nullptr) {
+    for (const Field* field = noted.connection; field != fields.end(); ++field) {
+      if (field->id == FieldId::connection) read_connection(field->value, fields, options);
     }
     if (options.count > kConnectionOptionsMax) return Rule::connection_options_too_many;
   }
@@ -412,17 +394,18 @@ ParseResult parse_request_head(std::string_view bytes, std::size_t scanned,
   if (method_rule != Rule::none) return failed(request_error(method_rule));
 
   const std::string_view window = bytes.substr(0, limits.head_bytes);
-  const std::size_t end = find_head_end(window, start, std::max(start, scanned));
-  if (end == 0) {
+  // The two bytes before are no line feeds, or check_method() would have refused them.
+  const std::size_t last = find_head_end(window, std::max(start + 2, scanned));
+  if (last == std::string_view::npos) {
     if (bytes.size() < limits.head_bytes) return {};
     const bool has_line = window.find('\n', start) != std::string_view::npos;
     return failed(request_error(has_line ? Rule::head_too_large : Rule::target_too_long));
   }
-  Cursor cursor{.at = bytes.data() + start, .end = bytes.data() + end};
+  Cursor cursor{.at = bytes.data() + start, .end = bytes.data() + last + 1};
   const Rule rule = parse_request(cursor, limits, head);
   if (rule != Rule::none) return failed(request_error(rule));
   WEIR_ASSERT(cursor.at == cursor.end);
-  return {.status = ParseStatus::complete, .consumed = end, .error = {}};
+  return {.status = ParseStatus::complete, .consumed = last + 1, .error = {}};
 }
 
 ParseResult parse_response_head(std::string_view bytes, std::size_t scanned, Method request_method,
@@ -432,16 +415,16 @@ ParseResult parse_response_head(std::string_view bytes, std::size_t scanned, Met
     return failed(response_error(Rule::status_line_malformed));
   }
   const std::string_view window = bytes.substr(0, limits.head_bytes);
-  const std::size_t end = find_head_end(window, 0, scanned);
-  if (end == 0) {
+  const std::size_t last = find_head_end(window, std::max(kStart.size(), scanned));
+  if (last == std::string_view::npos) {
     return bytes.size() < limits.head_bytes ? ParseResult{}
                                             : failed(response_error(Rule::head_too_large));
   }
-  Cursor cursor{.at = bytes.data(), .end = bytes.data() + end};
+  Cursor cursor{.at = bytes.data(), .end = bytes.data() + last + 1};
   const Rule rule = parse_response(cursor, limits, request_method, head);
   if (rule != Rule::none) return failed(response_error(rule));
   WEIR_ASSERT(cursor.at == cursor.end);
-  return {.status = ParseStatus::complete, .consumed = end, .error = {}};
+  return {.status = ParseStatus::complete, .consumed = last + 1, .error = {}};
 }
 
 }  // namespace weir::http1
