@@ -12,6 +12,9 @@ class Http1Reader {
  public:
   Http1Reader(Worker& worker, ByteStream& stream) noexcept : worker_(worker), stream_(stream) {}
 
+  // Between messages: gives away what has been received and not been used up, for what is here
+  // instead.
+  void swap_received(ReceiveBuffer& with) noexcept { std::swap(in_, with); }
   // What has been received and not been used up.
   std::string_view bytes() const noexcept { return in_.bytes(); }
   // Receives more behind bytes(), in a buffer that grows up to more than `head_bytes_max`.

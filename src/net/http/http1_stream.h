@@ -11,8 +11,14 @@ namespace weir::net {
 
 class Http1ClientSide final : public ClientSideStream {
  public:
+  // For all requests of a connection, or for one of which `received` has come, and is taken.
   Http1ClientSide(Worker& worker, ByteStream& stream, const http1::HeadLimits& limits) noexcept
       : stream_(stream), limits_(limits), reader_(worker, stream), writer_(worker, stream) {}
+  Http1ClientSide(Worker& worker, ByteStream& stream, const http1::HeadLimits& limits,
+                  ReceiveBuffer& received) noexcept
+      : Http1ClientSide(worker, stream, limits) {
+    reader_.swap_received(received);
+  }
 
   Task<Result<void>> read_head(http::RequestHead& head, Arena& arena, TimePoint deadline) override;
   Task<Result<void>> write_head(const http::ResponseHead& head, BodyFollows follows,
@@ -41,8 +47,6 @@ class Http1ClientSide final : public ClientSideStream {
   ByteStream* raw() noexcept override { return &stream_; }
   std::string_view received() const noexcept override { return reader_.bytes(); }
 
-  // Between requests, for those that come.
-  void set_head_limits(const http1::HeadLimits& limits) noexcept { limits_ = limits; }
   // Between requests: awaits the first byte of the next one. Owns no buffer meanwhile.
   auto request_begun(TimePoint deadline) noexcept {
     return Wait([this, deadline](Waiter& waiter) noexcept {
@@ -58,12 +62,18 @@ class Http1ClientSide final : public ClientSideStream {
   }
   // Between exchanges: gives back the memory of the last one.
   void finish_exchange() noexcept { reader_.finish_message(); }
+  // The same for the last exchange: what has been received beyond it is put into `received`, which
+  // is empty.
+  void finish_exchange(ReceiveBuffer& received) noexcept {
+    reader_.finish_message();
+    reader_.swap_received(received);
+  }
   // Whether bytes of a further (pipelined) request have been received already.
   bool has_pipelined() const noexcept { return reader_.has_surplus(); }
 
  private:
   ByteStream& stream_;
-  http1::HeadLimits limits_;
+  const http1::HeadLimits limits_;
   Http1Reader reader_;
   Http1Writer writer_;
   http::Version version_ = http::Version::http_1_1;  // of the client's last request

@@ -69,9 +69,13 @@ bool is_last(const ClientConnection& connection, std::uint64_t requests) {
   return connection.is_ending() || (limit && requests >= *limit);
 }
 
-// One request, from the first byte of its head to its line in the log.
-Task<Next> serve_request(ClientConnection& connection, net::Http1ClientSide& client,
-                         std::uint64_t requests) {
+// One request, from the first byte of its head to its line in the log. received: what has come of
+// it; afterwards, what has come of the next one. Not a part of its caller's frame, which would then
+// have room for an exchange while it waits for the next one.
+[[gnu::noinline]] Task<Next> serve_request(ClientConnection& connection,
+                                           net::ReceiveBuffer& received, std::uint64_t requests) {
+  net::Http1ClientSide client(connection.worker.worker(), connection.stream,
+                              connection.listener->listener().head_limits, received);
   Exchange x(connection, client);
   if (is_last(connection, requests)) x.persistence = http::Persistence::close;
   const auto read =
@@ -92,7 +96,7 @@ Task<Next> serve_request(ClientConnection& connection, net::Http1ClientSide& cli
   if (x.status == 101) co_return Next::close;
   const bool answered = x.status != 0;
   if (read && answered && client.is_reusable()) {
-    client.finish_exchange();
+    client.finish_exchange(received);
     co_return Next::request;
   }
   // Whoever was told of the end by this answer only may have sent its next request already.
@@ -113,50 +117,53 @@ void end_unadmitted(ClientConnection& connection, Error error) {
   count_and_log(x);
 }
 
-Task<void> serve_requests(ClientConnection& connection) {
-  Worker& worker = connection.worker.worker();
-  net::Http1ClientSide client(worker, connection.stream,
-                              connection.listener->listener().head_limits);
-  Duration wait = connection.listener->listener().timeouts.client_head;
-  for (std::uint64_t requests = 1;; ++requests) {
-    if (connection.is_ending() && !client.has_pipelined() && requests > 1) {
-      co_return co_await net::linger(worker, connection.stream);
-    }
-    // Whoever has just connected is about to ask: that is not idling.
-    if (requests > 1) connection.phase = ClientConnection::Phase::idle;
-    const auto begun = co_await client.request_begun(worker.now() + wait);
-    if (!begun && begun.error().kind == ErrorKind::canceled && connection.is_ending()) {
-      co_return co_await net::linger(worker, connection.stream);
-    }
-    if (!begun) co_return;
-    connection.phase = ClientConnection::Phase::busy;
-    client.set_head_limits(connection.listener->listener().head_limits);
-    switch (co_await serve_request(connection, client, requests)) {
-      case Next::request:
-        break;
-      case Next::linger:
-        co_await net::linger(worker, connection.stream);
-        co_return;
-      case Next::close:
-        co_return;
-    }
-    wait = connection.listener->listener().timeouts.keep_alive;
-    // Whoever sends faster than it is answered would never be waited for.
-    if (requests % kRequestsPerTurn == 0) co_await worker.yield();
-  }
+// How long the client may take to begin a request.
+TimePoint due(const ClientConnection& connection, std::uint64_t requests) {
+  const auto& timeouts = connection.listener->listener().timeouts;
+  return connection.worker.worker().now() +
+         (requests == 1 ? timeouts.client_head : timeouts.keep_alive);
+}
+
+// After waiting for a request.
+Next what_next(const ClientConnection& connection, const Result<void>& begun) {
+  if (begun) return Next::request;
+  const bool is_ended_by_drain =
+      begun.error().kind == ErrorKind::canceled && connection.is_ending();
+  return is_ended_by_drain ? Next::linger : Next::close;
 }
 
 }  // namespace
 
+// Waiting for a request takes no more than this frame and the connection itself, however many of
+// them wait: what serves the request is made when its first byte is there.
 Task<void> serve_http_connection(ClientConnection& connection) {
+  Worker& worker = connection.worker.worker();
+  Next next = Next::request;
   Result<void> admitted;
   if (expects_proxy_header(connection)) admitted = co_await read_proxy_header(connection);
   if (admitted) admitted = count_for_client(connection);
-  if (admitted) {
-    co_await serve_requests(connection);
-  } else {
+  if (!admitted) {
     end_unadmitted(connection, admitted.error());
+    next = Next::close;
   }
+  net::ReceiveBuffer received;
+  for (std::uint64_t requests = 1; next == Next::request; ++requests) {
+    // Whoever sends faster than it is answered would never be waited for.
+    if (requests % kRequestsPerTurn == 0) co_await worker.yield();
+    if (received.size() == 0) {
+      if (requests > 1 && connection.is_ending()) {
+        next = Next::linger;
+        break;
+      }
+      // Whoever has just connected is about to ask: that is not idling.
+      if (requests > 1) connection.phase = ClientConnection::Phase::idle;
+      next = what_next(connection,
+                       co_await connection.stream.receive(received, due(connection, requests)));
+      connection.phase = ClientConnection::Phase::busy;
+    }
+    if (next == Next::request) next = co_await serve_request(connection, received, requests);
+  }
+  if (next == Next::linger) co_await net::linger(worker, connection.stream);
   connection.worker.end_connection(connection);
 }
 
