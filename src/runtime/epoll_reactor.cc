@@ -18,19 +18,21 @@ class EpollReactor::EpollSocket final : public Socket {
   explicit EpollSocket(Fd fd) noexcept : Socket(std::move(fd)) {}
   void close_fd() noexcept { fd_.close(); }
 
-  Operation* reader = nullptr;
-  Operation* writer = nullptr;
-  Operation* watch = nullptr;
-  EpollSocket* next_closed = nullptr;
   ReadWait read_wait = ReadWait::none;
   WriteWait write_wait = WriteWait::none;
   bool registered = false;
-  bool readable = true;     // not known to be drained; false is true only while registered
-  bool writable = true;     // not known to be full; likewise
+  bool readable = true;  // not known to be drained; false is true only while registered
+  Operation* reader = nullptr;
+  Operation* writer = nullptr;
+  union {
+    Operation* watch = nullptr;
+    EpollSocket* next_closed;  // of a closed one
+  };
+  bool writable = true;     // not known to be full; false is true only while registered
   bool peer_ended = false;  // a FIN or an error has been seen: reading never blocks again
   bool hung_up = false;     // both directions are over
-  int send_error = 0;       // the errno that a send was told, 0 if none
   bool watch_any = false;   // the watch is for any event, not for a hang-up alone
+  int send_error = 0;       // the errno that a send was told, 0 if none
 };
 
 Result<std::unique_ptr<EpollReactor>> EpollReactor::make(BufferPool& buffers) {

@@ -20,12 +20,12 @@ TEST(FrameCache, GivesMemoryOfAnySize) {
 TEST(FrameCache, AFreedFrameServesTheNextOfItsSizeClass) {
   void* frame = allocate_frame(130);
   free_frame(frame, 130);
-  void* larger = allocate_frame(200);
-  void* similar = allocate_frame(190);
+  void* larger = allocate_frame(137);
+  void* similar = allocate_frame(136);
   EXPECT_NE(larger, frame);
-  free_frame(larger, 200);
+  free_frame(larger, 137);
   EXPECT_EQ(similar, frame);
-  free_frame(similar, 190);
+  free_frame(similar, 136);
 }
 #endif
 
