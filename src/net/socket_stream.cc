@@ -27,35 +27,31 @@ Error stream_error(int os_error, Side side) noexcept {
 }
 
 SocketStream::SocketStream(Worker& worker, Socket& socket, Side side) noexcept
-    : worker_(worker),
-      socket_(socket),
+    : Timer(&on_deadline),
+      Deferred(&on_abort),
+      Watch(&on_watch),
+      Read(&on_read_complete),
+      Write(&on_write_complete),
       side_(side),
-      read_(&on_read_complete, &on_read_deadline, *this),
-      write_(&on_write_complete, &on_write_deadline, *this),
-      watch_(&on_watch),
-      abort_(*this) {
-  read_.record.stream = this;
-  write_.record.stream = this;
-  watch_.stream = this;
-}
+      worker_(worker),
+      socket_(socket) {}
 
 SocketStream::~SocketStream() {
-  WEIR_ASSERT(read_.waiter == nullptr && write_.waiter == nullptr);
+  WEIR_ASSERT(read().waiter == nullptr && write().waiter == nullptr);
   stop_watching();
   worker_.reactor().close(socket_);
 }
 
-template <class DirectionType>
-Error SocketStream::outcome(const DirectionType& direction) const noexcept {
-  if (direction.record.os_error() != ECANCELED) {
-    return stream_error(direction.record.os_error(), side_);
-  }
+template <class Direction>
+Error SocketStream::outcome(const Direction& direction) const noexcept {
+  if (direction.os_error() == 0) return {};
+  if (direction.os_error() != ECANCELED) return stream_error(direction.os_error(), side_);
   if (direction.end_kind != ErrorKind::none) return make_error(direction.end_kind, side_);
   return abort_reason_;
 }
 
-template <class DirectionType>
-Started SocketStream::begin_wait(DirectionType& direction, Started started, TimePoint deadline,
+template <class Direction>
+Started SocketStream::begin_wait(Direction& direction, Started started, TimePoint deadline,
                                  Waiter& waiter) noexcept {
   if (started == Started::completed) {
     waiter.error = outcome(direction);
@@ -63,13 +59,15 @@ Started SocketStream::begin_wait(DirectionType& direction, Started started, Time
   }
   direction.end_kind = ErrorKind::none;
   direction.waiter = &waiter;
-  direction.deadline.arm(worker_.timers(), deadline);
+  direction.deadline = deadline;
+  arm_deadline();
   return started;
 }
 
-template <class DirectionType>
-void SocketStream::finish_wait(DirectionType& direction) noexcept {
-  direction.deadline.disarm();
+template <class Direction>
+void SocketStream::finish_wait(Direction& direction) noexcept {
+  direction.deadline = kNever;
+  arm_deadline();
   Waiter* waiter = std::exchange(direction.waiter, nullptr);
   WEIR_ASSERT(waiter != nullptr);
   waiter->error = outcome(direction);
@@ -84,60 +82,57 @@ bool SocketStream::is_aborted(Waiter& waiter) const noexcept {
 Started SocketStream::start_connect(const Address& address, TimePoint deadline,
                                     Waiter& waiter) noexcept {
   if (is_aborted(waiter)) return Started::completed;
-  return begin_wait(write_, worker_.reactor().start_connect(socket_, address.view(), write_.record),
+  return begin_wait(write(), worker_.reactor().start_connect(socket_, address.view(), write()),
                     deadline, waiter);
 }
 
 Started SocketStream::start_receive(ReceiveBuffer& into, TimePoint deadline,
                                     Waiter& waiter) noexcept {
   if (is_aborted(waiter)) return Started::completed;
-  read_.record.buffer = std::move(into.buffer);
-  read_.record.filled = into.end;
+  read().buffer = std::move(into.buffer);
+  read().filled = into.end;
   receiving_ = &into;
-  const Started started = worker_.reactor().start_receive(socket_, read_.record);
-  begin_wait(read_, started, deadline, waiter);
-  if (started == Started::completed) {
-    finish_receive();
-    if (waiter.error.kind == ErrorKind::none && read_.record.received == 0) {
-      waiter.error = make_error(
-          side_ == Side::client ? ErrorKind::client_closed : ErrorKind::server_closed, side_);
-    }
-  }
+  const Started started = worker_.reactor().start_receive(socket_, read());
+  begin_wait(read(), started, deadline, waiter);
+  if (started == Started::completed) finish_receive(waiter);
   return started;
 }
 
-void SocketStream::finish_receive() noexcept {
+void SocketStream::finish_receive(Waiter& waiter) noexcept {
   ReceiveBuffer& into = *std::exchange(receiving_, nullptr);
-  into.buffer = std::move(read_.record.buffer);
-  into.end = into.buffer ? read_.record.filled : 0;
+  into.buffer = std::move(read().buffer);
+  into.end = into.buffer ? read().filled : 0;
   if (!into.buffer) into.begin = 0;
+  if (waiter.error.kind == ErrorKind::none && read().received == 0) {
+    waiter.error = make_error(
+        side_ == Side::client ? ErrorKind::client_closed : ErrorKind::server_closed, side_);
+  }
 }
 
 Started SocketStream::start_send(std::span<const char> message, TimePoint deadline,
                                  Waiter& waiter) noexcept {
   if (is_aborted(waiter)) return Started::completed;
-  write_.record.message = message;
-  write_.record.sent = 0;
-  return begin_wait(write_, worker_.reactor().start_send(socket_, write_.record), deadline, waiter);
+  write().message = message;
+  write().sent = 0;
+  return begin_wait(write(), worker_.reactor().start_send(socket_, write()), deadline, waiter);
 }
 
 Started SocketStream::start_readable(TimePoint deadline, Waiter& waiter) noexcept {
   if (is_aborted(waiter)) return Started::completed;
-  return begin_wait(read_, worker_.reactor().start_poll(socket_, Readiness::readable, read_.record),
+  return begin_wait(read(), worker_.reactor().start_poll(socket_, Readiness::readable, read()),
                     deadline, waiter);
 }
 
 Started SocketStream::start_writable(TimePoint deadline, Waiter& waiter) noexcept {
   if (is_aborted(waiter)) return Started::completed;
-  return begin_wait(write_,
-                    worker_.reactor().start_poll(socket_, Readiness::writable, write_.record),
+  return begin_wait(write(), worker_.reactor().start_poll(socket_, Readiness::writable, write()),
                     deadline, waiter);
 }
 
 void SocketStream::cancel_read() noexcept {
-  if (read_.waiter == nullptr) return;
-  read_.end_kind = ErrorKind::canceled;
-  worker_.reactor().cancel(socket_, read_.record);
+  if (read().waiter == nullptr) return;
+  read().end_kind = ErrorKind::canceled;
+  worker_.reactor().cancel(socket_, read());
 }
 
 IoCount SocketStream::try_receive(std::span<char> into) noexcept {
@@ -151,83 +146,82 @@ IoCount SocketStream::try_send(std::span<const iovec> parts) noexcept {
 }
 
 void SocketStream::on_read_complete(Operation& operation) noexcept {
-  SocketStream& self = *static_cast<decltype(read_)::Owned&>(operation).stream;
-  Waiter& waiter = *self.read_.waiter;
-  self.finish_wait(self.read_);
-  if (self.receiving_ != nullptr) {
-    self.finish_receive();
-    if (waiter.error.kind == ErrorKind::none && self.read_.record.received == 0) {
-      waiter.error = make_error(
-          self.side_ == Side::client ? ErrorKind::client_closed : ErrorKind::server_closed,
-          self.side_);
-    }
-  }
+  auto& self = static_cast<SocketStream&>(static_cast<Read&>(operation));
+  Waiter& waiter = *self.read().waiter;
+  self.finish_wait(self.read());
+  if (self.receiving_ != nullptr) self.finish_receive(waiter);
   waiter.call_back();
 }
 
 void SocketStream::on_write_complete(Operation& operation) noexcept {
-  SocketStream& self = *static_cast<decltype(write_)::Owned&>(operation).stream;
-  Waiter& waiter = *self.write_.waiter;
-  self.finish_wait(self.write_);
+  auto& self = static_cast<SocketStream&>(static_cast<Write&>(operation));
+  Waiter& waiter = *self.write().waiter;
+  self.finish_wait(self.write());
   waiter.call_back();
 }
 
-void SocketStream::on_read_deadline(Timer& timer) noexcept {
-  SocketStream& self = static_cast<decltype(read_)::Alarm&>(timer).stream;
-  self.read_.end_kind = ErrorKind::timeout;
-  self.worker_.reactor().cancel(self.socket_, self.read_.record);
+void SocketStream::on_deadline(Timer& timer) noexcept {
+  auto& self = static_cast<SocketStream&>(timer);
+  if (self.read().deadline <= self.write().deadline) {
+    self.end_late(self.read());
+  } else {
+    self.end_late(self.write());
+  }
 }
 
-void SocketStream::on_write_deadline(Timer& timer) noexcept {
-  SocketStream& self = static_cast<decltype(write_)::Alarm&>(timer).stream;
-  self.write_.end_kind = ErrorKind::timeout;
-  self.worker_.reactor().cancel(self.socket_, self.write_.record);
+// Whoever is called back may destroy the stream, so the other direction's deadline comes first.
+template <class Direction>
+void SocketStream::end_late(Direction& direction) noexcept {
+  direction.deadline = kNever;
+  arm_deadline();
+  direction.end_kind = ErrorKind::timeout;
+  worker_.reactor().cancel(socket_, direction);
 }
 
 void SocketStream::watch_hang_up(Waiter& waiter) noexcept {
-  WEIR_ASSERT(watch_.waiter == nullptr);
-  watch_.waiter = &waiter;
-  watch_.readiness = Readiness::hang_up;
-  const Started started = worker_.reactor().start_poll(socket_, watch_.readiness, watch_);
-  if (started == Started::completed) on_watch(watch_);
+  WEIR_ASSERT(watch().waiter == nullptr);
+  watch().waiter = &waiter;
+  watched_for_ = Readiness::hang_up;
+  const Started started = worker_.reactor().start_poll(socket_, watched_for_, watch());
+  if (started == Started::completed) on_watch(watch());
 }
 
 Started SocketStream::watch_rest(Waiter& waiter) noexcept {
-  WEIR_ASSERT(watch_.waiter == nullptr);
-  watch_.readiness = Readiness::any_event;
-  const Started started = worker_.reactor().start_poll(socket_, watch_.readiness, watch_);
-  if (started == Started::waiting) watch_.waiter = &waiter;
+  WEIR_ASSERT(watch().waiter == nullptr);
+  watched_for_ = Readiness::any_event;
+  const Started started = worker_.reactor().start_poll(socket_, watched_for_, watch());
+  if (started == Started::waiting) watch().waiter = &waiter;
   return started;
 }
 
 void SocketStream::stop_watching() noexcept {
-  watch_.waiter = nullptr;
-  if (watch_.is_pending()) worker_.reactor().cancel(socket_, watch_);
+  watch().waiter = nullptr;
+  if (watch().is_pending()) worker_.reactor().cancel(socket_, watch());
 }
 
 void SocketStream::on_watch(Operation& operation) noexcept {
-  auto& watch = static_cast<Watch&>(operation);
-  Waiter* waiter = std::exchange(watch.waiter, nullptr);
+  auto& self = static_cast<SocketStream&>(static_cast<Watch&>(operation));
+  Waiter* waiter = std::exchange(self.watch().waiter, nullptr);
   if (waiter == nullptr) return;
-  waiter->error = watch.readiness == Readiness::hang_up
-                      ? stream_error(ECONNRESET, watch.stream->side_)
-                      : Error();
+  waiter->error =
+      self.watched_for_ == Readiness::hang_up ? stream_error(ECONNRESET, self.side_) : Error();
   waiter->call_back();
 }
 
 void SocketStream::abort(Error reason) noexcept {
   if (abort_reason_.kind != ErrorKind::none) return;
   abort_reason_ = reason;
-  if (read_.waiter != nullptr || write_.waiter != nullptr) worker_.defer(abort_);
+  if (read().waiter != nullptr || write().waiter != nullptr) worker_.defer(*this);
 }
 
 // Whoever is called back may destroy the stream, so one direction a turn.
-void SocketStream::end_waits() noexcept {
-  if (read_.waiter != nullptr) {
-    if (write_.waiter != nullptr) worker_.defer(abort_);
-    worker_.reactor().cancel(socket_, read_.record);
-  } else if (write_.waiter != nullptr) {
-    worker_.reactor().cancel(socket_, write_.record);
+void SocketStream::on_abort(Deferred& deferred) noexcept {
+  auto& self = static_cast<SocketStream&>(deferred);
+  if (self.read().waiter != nullptr) {
+    if (self.write().waiter != nullptr) self.worker_.defer(self);
+    self.worker_.reactor().cancel(self.socket_, self.read());
+  } else if (self.write().waiter != nullptr) {
+    self.worker_.reactor().cancel(self.socket_, self.write());
   }
 }
 

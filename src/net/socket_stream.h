@@ -1,13 +1,40 @@
 #pragma once
 // SocketStream: a ByteStream on a connected TCP or unix socket of a worker's reactor.
 
+#include <algorithm>
+
 #include "net/address.h"
 #include "net/byte_stream.h"
 #include "runtime/worker.h"
 
 namespace weir::net {
 
-class SocketStream final : public ByteStream {
+namespace detail {
+
+// One direction of a SocketStream: its operation's record, who waits, and until when.
+template <class Record>
+struct StreamDirection : Record {
+  using Record::Record;
+  Waiter* waiter = nullptr;
+  TimePoint deadline = kNever;
+  ErrorKind end_kind = ErrorKind::none;  // why it was cancelled
+};
+
+struct StreamWatch : Operation {
+  using Operation::Operation;
+  Waiter* waiter = nullptr;
+};
+
+}  // namespace detail
+
+// What it is made of are its bases, so that it is found from each of them without a pointer: there
+// is one for every connection, whether anything happens on it or not.
+class SocketStream final : public ByteStream,
+                           private Timer,
+                           private Deferred,
+                           private detail::StreamWatch,
+                           private detail::StreamDirection<ReceiveOperation>,
+                           private detail::StreamDirection<SendOperation> {
  public:
   // Takes the socket over, which belongs to the worker's reactor, and closes it when destroyed.
   // Nothing may wait for the stream then.
@@ -42,62 +69,41 @@ class SocketStream final : public ByteStream {
   const Socket& socket() const noexcept { return socket_; }
 
  private:
-  // One direction: its operation's record, who waits, and until when.
-  template <class Record>
-  struct Direction {
-    Direction(Operation::Callback on_complete, Timer::Callback on_deadline, SocketStream& owner)
-        : record(on_complete), deadline(on_deadline, owner) {}
-    struct Alarm : Timer {
-      Alarm(Timer::Callback callback, SocketStream& owner) noexcept
-          : Timer(callback), stream(owner) {}
-      SocketStream& stream;
-    };
-    struct Owned : Record {
-      using Record::Record;
-      SocketStream* stream = nullptr;
-    };
-    Owned record;
-    Alarm deadline;
-    Waiter* waiter = nullptr;
-    ErrorKind end_kind = ErrorKind::none;  // why it was cancelled
-  };
-  struct Abort : Deferred {
-    explicit Abort(SocketStream& owner) noexcept : Deferred(&on_turn), stream(owner) {}
-    static void on_turn(Deferred& self) noexcept { static_cast<Abort&>(self).stream.end_waits(); }
-    SocketStream& stream;
-  };
+  using Watch = detail::StreamWatch;
+  using Read = detail::StreamDirection<ReceiveOperation>;
+  using Write = detail::StreamDirection<SendOperation>;
 
-  template <class DirectionType>
-  Started begin_wait(DirectionType& direction, Started started, TimePoint deadline,
+  Read& read() noexcept { return *this; }
+  Write& write() noexcept { return *this; }
+  Watch& watch() noexcept { return *this; }
+
+  template <class Direction>
+  Started begin_wait(Direction& direction, Started started, TimePoint deadline,
                      Waiter& waiter) noexcept;
-  template <class DirectionType>
-  void finish_wait(DirectionType& direction) noexcept;
-  template <class DirectionType>
-  Error outcome(const DirectionType& direction) const noexcept;
+  template <class Direction>
+  void finish_wait(Direction& direction) noexcept;
+  template <class Direction>
+  Error outcome(const Direction& direction) const noexcept;
+  template <class Direction>
+  void end_late(Direction& direction) noexcept;
+  void arm_deadline() noexcept {
+    arm(worker_.timers(), std::min(read().deadline, write().deadline));
+  }
   bool is_aborted(Waiter& waiter) const noexcept;
-  void end_waits() noexcept;
-  void finish_receive() noexcept;
+  void finish_receive(Waiter& waiter) noexcept;
 
   static void on_read_complete(Operation& operation) noexcept;
   static void on_write_complete(Operation& operation) noexcept;
-  static void on_read_deadline(Timer& timer) noexcept;
-  static void on_write_deadline(Timer& timer) noexcept;
+  static void on_deadline(Timer& timer) noexcept;
+  static void on_abort(Deferred& deferred) noexcept;
   static void on_watch(Operation& operation) noexcept;
 
+  Side side_;
+  Readiness watched_for_ = Readiness::hang_up;
+  Error abort_reason_;
   Worker& worker_;
   Socket& socket_;
-  Side side_;
-  Error abort_reason_;
-  Direction<ReceiveOperation> read_;
-  Direction<SendOperation> write_;
   ReceiveBuffer* receiving_ = nullptr;
-  struct Watch : Operation {
-    using Operation::Operation;
-    Waiter* waiter = nullptr;
-    SocketStream* stream = nullptr;
-    Readiness readiness = Readiness::hang_up;
-  } watch_;
-  Abort abort_;
 };
 
 }  // namespace weir::net
