@@ -34,6 +34,18 @@ bool split(std::string_view text, Port needed, std::string_view& host, std::uint
   return parse_port(text.substr(colon + 1), port);
 }
 
+// Each request has its client's address written at least once, and inet_ntop() formats by printf().
+std::string_view format_ipv4(const void* bytes, std::span<char> out) noexcept {
+  std::array<std::uint8_t, 4> octets;
+  std::memcpy(octets.data(), bytes, octets.size());
+  char* at = out.data();
+  for (const std::uint8_t octet : octets) {
+    if (at != out.data()) *at++ = '.';
+    at = std::to_chars(at, out.data() + out.size(), octet).ptr;
+  }
+  return {out.data(), static_cast<std::size_t>(at - out.data())};
+}
+
 }  // namespace
 
 Address::Address() noexcept : storage_{}, length_(sizeof(sockaddr_in)) {
@@ -126,25 +138,8 @@ sockaddr_storage Address::storage() const noexcept {
   return storage;
 }
 
-// Each request has its client's address written at least once, and inet_ntop() formats by printf().
-std::string_view Address::format_ipv4(const void* bytes, std::span<char> out) noexcept {
-  std::array<std::uint8_t, 4> octets;
-  std::memcpy(octets.data(), bytes, octets.size());
-  char* at = out.data();
-  for (const std::uint8_t octet : octets) {
-    if (at != out.data()) *at++ = '.';
-    at = std::to_chars(at, out.data() + out.size(), octet).ptr;
-  }
-  return {out.data(), static_cast<std::size_t>(at - out.data())};
-}
-
 std::string_view Address::format_ip(std::span<char, INET6_ADDRSTRLEN> out) const noexcept {
-  if (family() == AF_UNIX) return "unix";
-  if (family() == AF_INET) return format_ipv4(&storage_.v4.sin_addr, out);
-  const in6_addr& ip = storage_.v6.sin6_addr;
-  if (IN6_IS_ADDR_V4MAPPED(&ip)) return format_ipv4(&ip.s6_addr[12], out);
-  inet_ntop(AF_INET6, &ip, out.data(), out.size());
-  return out.data();
+  return PeerAddress(*this).format_ip(out);
 }
 
 std::string Address::to_string() const {
@@ -154,6 +149,35 @@ std::string Address::to_string() const {
   const bool bracketed = ip.find(':') != std::string_view::npos;
   return (bracketed ? "[" : "") + std::string(ip) + (bracketed ? "]:" : ":") +
          std::to_string(port());
+}
+
+PeerAddress::PeerAddress(const sockaddr_storage& address) noexcept : storage_{} {
+  const bool is_ip = address.ss_family == AF_INET || address.ss_family == AF_INET6;
+  if (is_ip) {
+    std::memcpy(&storage_, &address, sizeof storage_);
+  } else {
+    storage_.base.sa_family = address.ss_family;
+  }
+}
+
+std::uint16_t PeerAddress::port() const noexcept {
+  if (family() == AF_INET) return ntohs(storage_.v4.sin_port);
+  return family() == AF_INET6 ? ntohs(storage_.v6.sin6_port) : 0;
+}
+
+sockaddr_storage PeerAddress::storage() const noexcept {
+  sockaddr_storage storage{};
+  std::memcpy(&storage, &storage_, sizeof storage_);
+  return storage;
+}
+
+std::string_view PeerAddress::format_ip(std::span<char, INET6_ADDRSTRLEN> out) const noexcept {
+  if (family() == AF_UNIX) return "unix";
+  if (family() == AF_INET) return format_ipv4(&storage_.v4.sin_addr, out);
+  const in6_addr& ip = storage_.v6.sin6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(&ip)) return format_ipv4(&ip.s6_addr[12], out);
+  inet_ntop(AF_INET6, &ip, out.data(), out.size());
+  return out.data();
 }
 
 std::expected<void, std::string> parse_scalar(std::string_view text, Address& out) {

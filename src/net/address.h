@@ -42,7 +42,7 @@ class Address {
 
   // 10.0.0.1:80, [::1]:80, unix:/run/x.sock; what parse() reads.
   std::string to_string() const;
-  // The IP alone, as logs show it; "unix" for a unix socket. Written to `out` without allocating.
+  // As PeerAddress does.
   std::string_view format_ip(std::span<char, INET6_ADDRSTRLEN> out) const noexcept;
 
   friend bool operator==(const Address& a, const Address& b) noexcept {
@@ -51,7 +51,6 @@ class Address {
 
  private:
   static std::expected<Address, std::string> parse_ip(std::string_view host, std::uint16_t port);
-  static std::string_view format_ipv4(const void* bytes, std::span<char> out) noexcept;
   union Storage {
     sockaddr base;
     sockaddr_in v4;
@@ -59,6 +58,29 @@ class Address {
     sockaddr_un unix_path;
   } storage_;
   socklen_t length_;
+};
+
+// Who is at the other end of a connection: an IP address and a port, or somebody at a unix socket,
+// whose path is left out. Small, since there is one for every connection.
+class PeerAddress {
+ public:
+  explicit PeerAddress(const sockaddr_storage& address) noexcept;
+  PeerAddress(const Address& address) noexcept : PeerAddress(address.storage()) {}
+
+  int family() const noexcept { return storage_.base.sa_family; }
+  bool is_unix() const noexcept { return family() == AF_UNIX; }
+  // 0 for a unix socket.
+  std::uint16_t port() const noexcept;
+  sockaddr_storage storage() const noexcept;
+  // The IP alone, as logs show it; "unix" for a unix socket. Written to `out` without allocating.
+  std::string_view format_ip(std::span<char, INET6_ADDRSTRLEN> out) const noexcept;
+
+ private:
+  union Storage {
+    sockaddr base;
+    sockaddr_in v4;
+    sockaddr_in6 v6;
+  } storage_;
 };
 
 // For the configuration reader (config/scalars.h).

@@ -68,6 +68,11 @@ struct ReceiveBuffer {
     buffer.release();
     begin = end = 0;
   }
+  void take(ReceiveBuffer& from) noexcept {
+    buffer = std::move(from.buffer);
+    begin = std::exchange(from.begin, 0);
+    end = std::exchange(from.end, 0);
+  }
 };
 
 class ByteStream : public Abortable {

@@ -1,7 +1,6 @@
 #include "net/cidr.h"
 
 #include <algorithm>
-#include <cstring>
 #include <netinet/in.h>
 
 #include "protocol/ip_address.h"
@@ -34,11 +33,9 @@ Cidr::Ip Cidr::unmap_ipv4(const Ip& ip) noexcept {
   return {.is_ipv6 = 0, .high = 0, .low = ip.low & 0xffff'ffff};
 }
 
-std::optional<Cidr::Ip> Cidr::find_ip(const Address& address) noexcept {
+std::optional<Cidr::Ip> Cidr::find_ip(const PeerAddress& address) noexcept {
   if (address.is_unix()) return std::nullopt;
-  sockaddr_storage storage{};
-  std::memcpy(&storage, address.view().address, address.view().length);
-  return unmap_ipv4(make_ip(protocol::ip_bytes(storage)));
+  return unmap_ipv4(make_ip(protocol::ip_bytes(address.storage())));
 }
 
 Cidr::Ip Cidr::mask(const Ip& ip, unsigned prefix) noexcept {
@@ -69,7 +66,7 @@ std::expected<Cidr, std::string> Cidr::parse(std::string_view text) {
   return std::unexpected("bits beyond its prefix are set, the network is " + network.to_string());
 }
 
-bool Cidr::contains(const Address& address) const noexcept {
+bool Cidr::contains(const PeerAddress& address) const noexcept {
   const auto ip = find_ip(address);
   return ip && contains(*ip);
 }
@@ -99,7 +96,7 @@ CidrSet::CidrSet(std::span<const Cidr> networks) {
   }
 }
 
-bool CidrSet::contains(const Address& address) const noexcept {
+bool CidrSet::contains(const PeerAddress& address) const noexcept {
   const auto ip = Cidr::find_ip(address);
   if (!ip) return false;
   const auto after = std::ranges::upper_bound(networks_, *ip, {}, &Cidr::first_);

@@ -28,7 +28,7 @@ class Cidr {
   // bits beyond the prefix are set.
   static std::expected<Cidr, std::string> parse(std::string_view text);
 
-  bool contains(const Address& address) const noexcept;
+  bool contains(const PeerAddress& address) const noexcept;
 
   // What parse() reads; always with a prefix length.
   std::string to_string() const;
@@ -48,7 +48,7 @@ class Cidr {
 
   static Ip make_ip(std::string_view bytes) noexcept;
   static Ip unmap_ipv4(const Ip& ip) noexcept;
-  static std::optional<Ip> find_ip(const Address& address) noexcept;
+  static std::optional<Ip> find_ip(const PeerAddress& address) noexcept;
   static Ip mask(const Ip& ip, unsigned prefix) noexcept;
   bool contains(const Ip& ip) const noexcept { return mask(ip, prefix_) == first_; }
 
@@ -63,7 +63,7 @@ class CidrSet {
   explicit CidrSet(std::span<const Cidr> networks);
 
   // Never an address of a unix socket. Logarithmic in the number of networks, no allocation.
-  bool contains(const Address& address) const noexcept;
+  bool contains(const PeerAddress& address) const noexcept;
   bool is_empty() const noexcept { return networks_.empty(); }
 
  private:

@@ -32,7 +32,7 @@ std::uint64_t read_number(std::string_view bytes) noexcept {
 ClientLimit::ClientLimit(const ClientPrefixes& prefixes, std::size_t clients_max)
     : prefixes_(prefixes), counts_(clients_max, make_seed()) {}
 
-SharedCounts::Key ClientLimit::key_of(const net::Address& client) const noexcept {
+SharedCounts::Key ClientLimit::key_of(const net::PeerAddress& client) const noexcept {
   const sockaddr_storage plain = protocol::unmap_ipv4(client.storage());
   const sockaddr_storage mapped = protocol::map_ipv4(plain);
   const std::string_view bytes = protocol::ip_bytes(mapped);

@@ -24,7 +24,7 @@ class ClientLimit {
   explicit ClientLimit(const ClientPrefixes& prefixes, std::size_t clients_max = kClientsMax);
 
   const ClientPrefixes& prefixes() const noexcept { return prefixes_; }
-  SharedCounts::Key key_of(const net::Address& client) const noexcept;
+  SharedCounts::Key key_of(const net::PeerAddress& client) const noexcept;
   SharedCounts& counts() noexcept { return counts_; }
 
  private:

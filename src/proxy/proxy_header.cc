@@ -25,6 +25,20 @@ std::size_t certain_bytes(std::string_view read) noexcept {
   return pp::kV2AddressesAt + pp::read_uint16(read.substr(pp::kV2LengthAt)) - read.size();
 }
 
+// connection.peer, with the path that it leaves out.
+sockaddr_storage source_of(const ClientConnection& connection) noexcept {
+  if (!connection.peer.is_unix()) return connection.peer.storage();
+  if (connection.announced != nullptr) {
+    const sockaddr_storage& announced = connection.announced->header.source;
+    if (announced.ss_family == AF_UNIX) return announced;
+  }
+  sockaddr_storage peer{};
+  socklen_t length = sizeof peer;
+  auto* const base = reinterpret_cast<sockaddr*>(&peer);
+  if (::getpeername(connection.stream.socket().fd(), base, &length) != 0) return {};
+  return peer;
+}
+
 // The client's own destination, if it is known.
 sockaddr_storage destination_of(const ClientConnection& connection) noexcept {
   if (connection.announced != nullptr) {
@@ -77,7 +91,7 @@ Task<Result<void>> read_proxy_header(ClientConnection& connection) {
     size += count.bytes();
   }
   if (announced->header.source.ss_family != AF_UNSPEC) {
-    connection.peer = net::Address(protocol::unmap_ipv4(announced->header.source));
+    connection.peer = net::PeerAddress(protocol::unmap_ipv4(announced->header.source));
   }
   if (announced->header.tlvs.bytes().empty()) announced->bytes.release();
   connection.announced = std::move(announced);
@@ -86,7 +100,7 @@ Task<Result<void>> read_proxy_header(ClientConnection& connection) {
 
 std::size_t write_proxy_header(const ClientConnection& connection, backend::ProxyProtocol version,
                                std::span<char, kProxyHeaderBytesMax> out) noexcept {
-  const sockaddr_storage source = connection.peer.storage();
+  const sockaddr_storage source = source_of(connection);
   const sockaddr_storage destination = destination_of(connection);
   if (version == backend::ProxyProtocol::v1) {
     return pp::write_v1(out, source, destination).value_or(0);

@@ -10,7 +10,7 @@
 namespace weir::proxy {
 
 ClientConnection::ClientConnection(ProxyWorker& owner, WorkerListener& accepting, Socket& socket,
-                                   const net::Address& address) noexcept
+                                   const net::PeerAddress& address) noexcept
     : worker(owner),
       listener(accepting),
       accepted_by(accepting.use()),
@@ -38,7 +38,7 @@ ProxyWorker::EndIdle::EndIdle(ProxyWorker& owner) noexcept
 class ProxyWorker::PassedConnection final : public Message {
  public:
   PassedConnection(ProxyWorker& from, ProxyWorker& to, const WorkerListener& listener, Fd fd,
-                   const net::Address& peer)
+                   const net::PeerAddress& peer)
       : from_(&from),
         to_(&to),
         sockets_(listener.sockets()),
@@ -72,7 +72,7 @@ class ProxyWorker::PassedConnection final : public Message {
   SocketsId sockets_;
   std::shared_ptr<const Listener> listener_;
   Fd fd_;
-  net::Address peer_;
+  net::PeerAddress peer_;
 };
 
 ProxyWorker::ProxyWorker(Worker& worker, ProxyShared& shared, LogRing& access_log,
@@ -167,16 +167,16 @@ void ProxyWorker::place_connection(WorkerListener& listener, Fd fd,
   } else {
     chosen = shared_.loads.place(self);
   }
-  if (chosen == self) return start_connection(listener, std::move(fd), net::Address(peer));
+  if (chosen == self) return start_connection(listener, std::move(fd), net::PeerAddress(peer));
   cells_.connections_passed.add();
   ProxyWorker& other = *shared_.proxies[chosen];
-  auto passed =
-      std::make_unique<PassedConnection>(*this, other, listener, std::move(fd), net::Address(peer));
+  auto passed = std::make_unique<PassedConnection>(*this, other, listener, std::move(fd),
+                                                   net::PeerAddress(peer));
   other.worker_.post(*passed.release());
 }
 
 void ProxyWorker::start_connection(WorkerListener& listener, Fd fd,
-                                   const net::Address& peer) noexcept {
+                                   const net::PeerAddress& peer) noexcept {
   Socket& socket = worker_.reactor().adopt(std::move(fd));
   ClientConnection& connection = connections_.make(*this, listener, socket, peer);
   open_.push_back(connection);

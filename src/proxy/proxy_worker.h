@@ -31,7 +31,7 @@ struct ListenerUse;
 class ClientConnection : public Link {
  public:
   ClientConnection(ProxyWorker& worker, WorkerListener& listener, Socket& socket,
-                   const net::Address& peer) noexcept;
+                   const net::PeerAddress& peer) noexcept;
   ~ClientConnection();
 
   // idle: between two requests. A drain ends the connection then.
@@ -41,7 +41,8 @@ class ClientConnection : public Link {
   LocalRef<WorkerListener> listener;  // a tunnel lets it go
   LocalRef<ListenerUse> accepted_by;
   SharedCounts::Hold counted;  // for its client, by what accepted_by has
-  net::Address peer;  // the client; behind a header of the PROXY protocol, the one that it names
+  net::PeerAddress
+      peer;  // the client; behind a header of the PROXY protocol, the one that it names
   std::unique_ptr<AnnouncedConnection> announced;  // what that header said; null: there was none
   net::SocketStream stream;
   net::CancelSlot server_side;
@@ -149,7 +150,7 @@ class ProxyWorker {
   std::span<char> reserve_log_record(const Listener& listener, std::size_t bytes) noexcept;
   void take_over_backends(const Snapshot& next);
   void take_over_listeners(std::span<const WorkerSocket> sockets);
-  void start_connection(WorkerListener& listener, Fd fd, const net::Address& peer) noexcept;
+  void start_connection(WorkerListener& listener, Fd fd, const net::PeerAddress& peer) noexcept;
   WorkerListener* find_listener(SocketsId sockets) noexcept;
   void end_idle_soon() noexcept;
   void end_idle() noexcept;

@@ -17,7 +17,7 @@ namespace weir::backend {
 class WorkerBackend;
 }
 namespace weir::net {
-class Address;
+class PeerAddress;
 }
 namespace weir::http {
 struct RequestHead;
@@ -36,7 +36,7 @@ enum class Known : std::uint8_t { request, response, end };
 // Where values are taken from. What it refers to outlives it.
 struct ValueSource {
   const ClientConnection& connection;
-  const net::Address& client;  // who made the request, as far as is believed
+  const net::PeerAddress& client;  // who made the request, as far as is believed
   const ListenerUse& listener_use;
   const AttemptLog& attempts;
   const backend::WorkerBackend* backend;  // nullptr: none yet, or that of the last attempt

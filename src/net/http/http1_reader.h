@@ -12,9 +12,6 @@ class Http1Reader {
  public:
   Http1Reader(Worker& worker, ByteStream& stream) noexcept : worker_(worker), stream_(stream) {}
 
-  // Between messages: gives away what has been received and not been used up, for what is here
-  // instead.
-  void swap_received(ReceiveBuffer& with) noexcept { std::swap(in_, with); }
   // What has been received and not been used up.
   std::string_view bytes() const noexcept { return in_.bytes(); }
   // Receives more behind bytes(), in a buffer that grows up to more than `head_bytes_max`.
@@ -40,6 +37,12 @@ class Http1Reader {
 
   // The exchange is over: its head may be overwritten. What was received beyond it is kept.
   void finish_message() noexcept;
+  // Between messages, of a reader that comes to be with one message and goes with it: what has been
+  // received is taken from, and given to, whoever stays. Neither has anything of its own then.
+  void take_received(ReceiveBuffer& from) noexcept { in_.take(from); }
+  void give_surplus(ReceiveBuffer& to) noexcept {
+    if (in_.size() != 0) to.take(in_);
+  }
 
  private:
   BodyRead read_plain(std::span<char> into) noexcept;

@@ -17,7 +17,7 @@ class Http1ClientSide final : public ClientSideStream {
   Http1ClientSide(Worker& worker, ByteStream& stream, const http1::HeadLimits& limits,
                   ReceiveBuffer& received) noexcept
       : Http1ClientSide(worker, stream, limits) {
-    reader_.swap_received(received);
+    reader_.take_received(received);
   }
 
   Task<Result<void>> read_head(http::RequestHead& head, Arena& arena, TimePoint deadline) override;
@@ -62,11 +62,11 @@ class Http1ClientSide final : public ClientSideStream {
   }
   // Between exchanges: gives back the memory of the last one.
   void finish_exchange() noexcept { reader_.finish_message(); }
-  // The same for the last exchange: what has been received beyond it is put into `received`, which
-  // is empty.
+  // The same for the last exchange: what has been received beyond it goes into `received`, which is
+  // empty.
   void finish_exchange(ReceiveBuffer& received) noexcept {
     reader_.finish_message();
-    reader_.swap_received(received);
+    reader_.give_surplus(received);
   }
   // Whether bytes of a further (pipelined) request have been received already.
   bool has_pipelined() const noexcept { return reader_.has_surplus(); }

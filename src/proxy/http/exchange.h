@@ -68,8 +68,8 @@ struct Exchange {
   LocalRef<ListenerUse> listener_use;
   const Listener& listener;
   Arena arena;
-  const net::Address* client_address;  // the peer's, unless a trusted proxy named another
-  std::string_view request_id;         // empty: it has none
+  const net::PeerAddress* client_address;  // the peer's, unless a trusted proxy named another
+  std::string_view request_id;             // empty: it has none
   http::RequestHead request;
   http::ResponseHead response;
   LocalRef<backend::WorkerBackend> backend;  // once routed, until the response's body

@@ -48,7 +48,7 @@ bool is_of_client(FieldId id) noexcept {
 }
 
 bool is_trusted(const void* context, const sockaddr_storage& address) noexcept {
-  return static_cast<const net::CidrSet*>(context)->contains(net::Address(address));
+  return static_cast<const net::CidrSet*>(context)->contains(net::PeerAddress(address));
 }
 
 // Writes the fields that servers are told the client by.
@@ -77,7 +77,7 @@ class ClientFields {
   void believe() noexcept {
     const auto found = find_client(x_.request.fields, x_.listener);
     if (!found) return;
-    const net::Address* const client = x_.arena.make<net::Address>(*found);
+    const net::PeerAddress* const client = x_.arena.make<net::PeerAddress>(*found);
     if (client != nullptr) x_.client_address = client;
   }
   bool write(ClientField kind) noexcept {
@@ -236,15 +236,15 @@ bool write_request_id(Exchange& x, Sender sender) noexcept {
 
 }  // namespace
 
-std::optional<net::Address> find_client(const http::FieldList& fields,
-                                        const Listener& listener) noexcept {
+std::optional<net::PeerAddress> find_client(const http::FieldList& fields,
+                                            const Listener& listener) noexcept {
   const FieldId id = listener.forwarded.read == ClientAddressField::forwarded
                          ? FieldId::forwarded
                          : FieldId::x_forwarded_for;
   const http::TrustedProxies trusted{.contains = &is_trusted, .context = &listener.trusted_proxies};
   const auto found = http::find_forwarded_client(fields, id, trusted);
   if (found.address.ss_family == AF_UNSPEC) return std::nullopt;
-  return net::Address(found.address);
+  return net::PeerAddress(found.address);
 }
 
 bool add_via(Exchange& x, http::FieldList& fields, http::Version received) noexcept {

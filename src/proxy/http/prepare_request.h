@@ -14,8 +14,8 @@ namespace weir::proxy {
 Result<Verdict> prepare_request(Exchange& x) noexcept;
 
 // Who made the request, where a trusted proxy has connected; nullopt: it does not say.
-std::optional<net::Address> find_client(const http::FieldList& fields,
-                                        const Listener& listener) noexcept;
+std::optional<net::PeerAddress> find_client(const http::FieldList& fields,
+                                            const Listener& listener) noexcept;
 
 // Via of a response.
 [[nodiscard]] bool add_via(Exchange& x, http::FieldList& fields, http::Version received) noexcept;
