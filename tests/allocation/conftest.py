@@ -23,7 +23,14 @@ class CountedWeir(Weir):
 
     def allocations(self):
         """How often a worker has allocated since it started."""
-        return struct.unpack("Q", self.count_file.read_bytes())[0]
+        return self._counts()[0]
+
+    def bytes_held(self):
+        """What a worker has allocated and not freed, with what malloc needs for itself."""
+        return self._counts()[1]
+
+    def _counts(self):
+        return struct.unpack("Qq", self.count_file.read_bytes())
 
 
 @pytest.fixture(scope="session")
