@@ -96,6 +96,12 @@ class ByteStream : public Abortable {
   virtual IoCount try_receive(std::span<char> into) noexcept = 0;
   virtual IoCount try_send(std::span<const iovec> parts) noexcept = 0;
 
+  // Whether bytes can go between this stream and a pipe as they are: a socket's can.
+  virtual bool can_splice() const noexcept { return false; }
+  // Immediate, for those that can; as the reactor's calls of these names.
+  virtual IoCount try_splice_in(Pipe&, std::size_t) noexcept { return IoCount::failed(EOPNOTSUPP); }
+  virtual IoCount try_splice_out(Pipe&) noexcept { return IoCount::failed(EOPNOTSUPP); }
+
   // Calls back once when the peer reset the connection (error client_reset or server_reset).
   virtual void watch_hang_up(Waiter& waiter) noexcept = 0;
   // For a stream at rest: calls back once when anything happens to it. Completed: something has

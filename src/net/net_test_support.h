@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <deque>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -28,8 +29,12 @@ using namespace std::chrono_literals;
 class TestWorker {
  public:
   explicit TestWorker(std::size_t buffer_bytes_max = std::size_t{64} << 20, std::uint32_t index = 0)
-      : worker_(Worker::make(reactor_under_test(), index, buffer_bytes_max, 1).value()) {}
+      : worker_(Worker::make(reactor_under_test(), index, buffer_bytes_max, 1).value()) {
+    worker_->pipes().set_max(kPipesMax);
+    std::signal(SIGPIPE, SIG_IGN);  // as the process does
+  }
 
+  static constexpr std::size_t kPipesMax = 8;
   Worker& operator*() noexcept { return *worker_; }
   Worker* operator->() noexcept { return worker_.get(); }
 

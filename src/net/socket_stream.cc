@@ -145,6 +145,16 @@ IoCount SocketStream::try_send(std::span<const iovec> parts) noexcept {
   return worker_.reactor().try_send(socket_, parts);
 }
 
+IoCount SocketStream::try_splice_in(Pipe& into, std::size_t bytes_max) noexcept {
+  if (abort_reason_.kind != ErrorKind::none) return IoCount::failed(ECANCELED);
+  return worker_.reactor().try_splice_in(socket_, into, bytes_max);
+}
+
+IoCount SocketStream::try_splice_out(Pipe& from) noexcept {
+  if (abort_reason_.kind != ErrorKind::none) return IoCount::failed(ECANCELED);
+  return worker_.reactor().try_splice_out(socket_, from);
+}
+
 void SocketStream::on_read_complete(Operation& operation) noexcept {
   auto& self = static_cast<SocketStream&>(static_cast<Read&>(operation));
   Waiter& waiter = *self.read().waiter;

@@ -58,6 +58,9 @@ class SocketStream final : public ByteStream,
   void cancel_read() noexcept override;
   IoCount try_receive(std::span<char> into) noexcept override;
   IoCount try_send(std::span<const iovec> parts) noexcept override;
+  bool can_splice() const noexcept override { return worker_.reactor().can_splice(); }
+  IoCount try_splice_in(Pipe& into, std::size_t bytes_max) noexcept override;
+  IoCount try_splice_out(Pipe& from) noexcept override;
   void watch_hang_up(Waiter& waiter) noexcept override;
   Started watch_rest(Waiter& waiter) noexcept override;
   void stop_watching() noexcept override;

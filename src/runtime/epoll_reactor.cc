@@ -261,6 +261,16 @@ void EpollReactor::cancel(Socket& socket, Operation& operation) noexcept {
   operation.complete(ECANCELED);
 }
 
+// The kernel tells of a reset once. A send that was told leaves an end to the receive, and what
+// lasts until the end would be taken for whole. (EPIPE is not about this direction.)
+IoCount EpollReactor::end_of_stream(EpollSocket& socket) noexcept {
+  if (socket.send_error != 0 && socket.send_error != EPIPE) {
+    return IoCount::failed(socket.send_error);
+  }
+  socket.peer_ended = true;
+  return IoCount::of(0);
+}
+
 IoCount EpollReactor::try_receive(Socket& socket, std::span<char> into) noexcept {
   auto& receiving = static_cast<EpollSocket&>(socket);
   // An empty read would be taken for the end of the stream.
@@ -269,14 +279,7 @@ IoCount EpollReactor::try_receive(Socket& socket, std::span<char> into) noexcept
   const IoCount count = receive_some(receiving.fd(), into);
   if (count.is_would_block()) receiving.readable = false;
   if (count.is_would_block() || count.is_failure()) return count;
-  if (count.bytes() == 0) {
-    // The kernel tells of a reset once. A send that was told leaves an end to the receive, and what
-    // lasts until the end would be taken for whole. (EPIPE is not about this direction.)
-    if (receiving.send_error != 0 && receiving.send_error != EPIPE) {
-      return IoCount::failed(receiving.send_error);
-    }
-    receiving.peer_ended = true;
-  }
+  if (count.bytes() == 0) return end_of_stream(receiving);
   // A short read has drained the socket; what comes later makes a new edge. A FIN that was seen
   // already makes none, so it must still be read.
   if (count.bytes() < into.size()) receiving.readable = receiving.peer_ended;
@@ -287,6 +290,26 @@ IoCount EpollReactor::try_send(Socket& socket, std::span<const iovec> parts) noe
   auto& sending = static_cast<EpollSocket&>(socket);
   if (!sending.writable && sending.registered) return IoCount::would_block();
   const IoCount count = send_some(sending.fd(), parts);
+  if (count.is_failure()) sending.send_error = count.os_error();
+  sending.writable = !count.is_would_block();
+  return count;
+}
+
+// Only would-block says that the socket is drained: fewer bytes than asked for may be all that the
+// pipe has slots for.
+IoCount EpollReactor::try_splice_in(Socket& socket, Pipe& into, std::size_t bytes_max) noexcept {
+  auto& receiving = static_cast<EpollSocket&>(socket);
+  if (!receiving.readable && receiving.registered) return IoCount::would_block();
+  const IoCount count = splice_in(receiving.fd(), into, bytes_max);
+  if (count.is_would_block()) receiving.readable = false;
+  if (count.is_would_block() || count.is_failure()) return count;
+  return count.bytes() == 0 ? end_of_stream(receiving) : count;
+}
+
+IoCount EpollReactor::try_splice_out(Socket& socket, Pipe& from) noexcept {
+  auto& sending = static_cast<EpollSocket&>(socket);
+  if (!sending.writable && sending.registered) return IoCount::would_block();
+  const IoCount count = splice_out(sending.fd(), from);
   if (count.is_failure()) sending.send_error = count.os_error();
   sending.writable = !count.is_would_block();
   return count;

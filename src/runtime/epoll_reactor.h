@@ -30,6 +30,9 @@ class EpollReactor final : public Reactor {
   void cancel(Socket& socket, Operation& operation) noexcept override;
   IoCount try_receive(Socket& socket, std::span<char> into) noexcept override;
   IoCount try_send(Socket& socket, std::span<const iovec> parts) noexcept override;
+  bool can_splice() const noexcept override { return true; }
+  IoCount try_splice_in(Socket& socket, Pipe& into, std::size_t bytes_max) noexcept override;
+  IoCount try_splice_out(Socket& socket, Pipe& from) noexcept override;
   void shutdown_write(Socket& socket) noexcept override;
   void reset_on_close(Socket& socket) noexcept override;
   void turn(TimePoint until) noexcept override;
@@ -43,6 +46,7 @@ class EpollReactor final : public Reactor {
   void dispatch(EpollSocket& socket, std::uint32_t events) noexcept;
   void continue_read_side(EpollSocket& socket) noexcept;
   void continue_write_side(EpollSocket& socket) noexcept;
+  IoCount end_of_stream(EpollSocket& socket) noexcept;
   bool receive_now(EpollSocket& socket, ReceiveOperation& operation) noexcept;
   void accept_some(EpollSocket& socket, AcceptOperation& operation) noexcept;
   void end_accept(EpollSocket& socket, int os_error) noexcept;

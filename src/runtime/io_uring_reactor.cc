@@ -380,8 +380,12 @@ IoCount IoUringReactor::receive_more(RingSocket& socket, std::span<char> into) n
     socket.peer_ended = count.bytes() == 0;
     if (!socket.peer_ended) return count;
   }
-  // The kernel tells of a reset once. A send that was told leaves an end to the receive, and what
-  // lasts until the end would be taken for whole. (EPIPE is not about this direction.)
+  return end_of_stream(socket);
+}
+
+// The kernel tells of a reset once. A send that was told leaves an end to the receive, and what
+// lasts until the end would be taken for whole. (EPIPE is not about this direction.)
+IoCount IoUringReactor::end_of_stream(const RingSocket& socket) const noexcept {
   if (socket.send_error != 0 && socket.send_error != EPIPE) {
     return IoCount::failed(socket.send_error);
   }
@@ -431,6 +435,51 @@ bool IoUringReactor::queue_send(RingSocket& socket, std::span<const iovec> parts
   socket.unsent_end = static_cast<std::uint16_t>(end);
   arm(socket, Job::send);
   return true;
+}
+
+IoCount IoUringReactor::try_splice_in(Socket& socket, Pipe& into, std::size_t bytes_max) noexcept {
+  auto& receiving = static_cast<RingSocket&>(socket);
+  if (receiving.held() != 0) return put_held(receiving, into, bytes_max);
+  return splice_more(receiving, into, bytes_max);
+}
+
+// Bytes that came in a buffer of the ring are copied: a few, and only the first ones.
+IoCount IoUringReactor::put_held(RingSocket& socket, Pipe& into, std::size_t bytes_max) noexcept {
+  const std::size_t wanted = std::min(socket.held(), bytes_max);
+  const ssize_t count = ::write(
+      into.write_end(), ring_->buffer(socket.held_buffer).data() + socket.held_begin, wanted);
+  if (count < 0) return IoCount::failed(errno);
+  into.put(static_cast<std::size_t>(count));
+  socket.held_begin += static_cast<std::uint16_t>(count);
+  if (socket.held() == 0) release_held(socket);
+  return IoCount::of(static_cast<std::size_t>(count));
+}
+
+// As receive_more(), but only would-block says that the socket is empty: fewer bytes than asked for
+// may be all that the pipe has slots for.
+IoCount IoUringReactor::splice_more(RingSocket& socket, Pipe& into,
+                                    std::size_t bytes_max) noexcept {
+  if (socket.receive_error != 0) return IoCount::failed(std::exchange(socket.receive_error, 0));
+  if (socket.peer_ended) return end_of_stream(socket);
+  if (socket.does(Job::receive)) return IoCount::would_block();
+  if (!socket.readable && socket.was_waited_on) return IoCount::would_block();
+  const IoCount count = splice_in(socket.fd(), into, bytes_max);
+  socket.readable = !count.is_would_block();
+  if (count.is_would_block() || count.is_failure()) return count;
+  if (count.bytes() > IoRing::kBufferBytes) socket.reads_much = true;
+  socket.peer_ended = count.bytes() == 0;
+  return socket.peer_ended ? end_of_stream(socket) : count;
+}
+
+IoCount IoUringReactor::try_splice_out(Socket& socket, Pipe& from) noexcept {
+  auto& sending = static_cast<RingSocket&>(socket);
+  // What is unsent goes first, and what a pipe holds follows at once.
+  if (sending.has_unsent() && !send_unsent(sending)) return IoCount::would_block();
+  if (!sending.writable && sending.does(Job::poll_write)) return IoCount::would_block();
+  const IoCount count = splice_out(sending.fd(), from);
+  if (count.is_failure() && sending.send_error == 0) sending.send_error = count.os_error();
+  sending.writable = !count.is_would_block();
+  return count;
 }
 
 // False: the kernel has it already.

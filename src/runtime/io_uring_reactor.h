@@ -38,6 +38,9 @@ class IoUringReactor final : public Reactor {
   void cancel(Socket& socket, Operation& operation) noexcept override;
   IoCount try_receive(Socket& socket, std::span<char> into) noexcept override;
   IoCount try_send(Socket& socket, std::span<const iovec> parts) noexcept override;
+  bool can_splice() const noexcept override { return true; }
+  IoCount try_splice_in(Socket& socket, Pipe& into, std::size_t bytes_max) noexcept override;
+  IoCount try_splice_out(Socket& socket, Pipe& from) noexcept override;
   void shutdown_write(Socket& socket) noexcept override;
   void reset_on_close(Socket& socket) noexcept override;
   void turn(TimePoint until) noexcept override;
@@ -58,6 +61,9 @@ class IoUringReactor final : public Reactor {
   void await_readable(RingSocket& socket) noexcept;
   bool receive_now(RingSocket& socket, ReceiveOperation& operation) noexcept;
   IoCount receive_more(RingSocket& socket, std::span<char> into) noexcept;
+  IoCount splice_more(RingSocket& socket, Pipe& into, std::size_t bytes_max) noexcept;
+  IoCount put_held(RingSocket& socket, Pipe& into, std::size_t bytes_max) noexcept;
+  IoCount end_of_stream(const RingSocket& socket) const noexcept;
   void release_held(RingSocket& socket) noexcept;
   bool queue_send(RingSocket& socket, std::span<const iovec> parts, std::size_t bytes) noexcept;
   bool send_unsent(RingSocket& socket) noexcept;

@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "runtime/pipe_pool.h"
 
 namespace weir {
 
@@ -173,6 +174,15 @@ class Reactor {
   // them.
   virtual IoCount try_receive(Socket& socket, std::span<char> into) noexcept = 0;
   virtual IoCount try_send(Socket& socket, std::span<const iovec> parts) noexcept = 0;
+  // Whether its sockets are the kernel's, so that bytes can go between them and pipes.
+  virtual bool can_splice() const noexcept { return false; }
+  // As the two above, where it can: moves up to `bytes_max` bytes into a pipe, which must be empty,
+  // or as many as the socket takes of those that a pipe holds, of which there must be some. So
+  // would-block is always the socket's.
+  virtual IoCount try_splice_in(Socket&, Pipe&, std::size_t) noexcept {
+    return IoCount::failed(EOPNOTSUPP);
+  }
+  virtual IoCount try_splice_out(Socket&, Pipe&) noexcept { return IoCount::failed(EOPNOTSUPP); }
   virtual void shutdown_write(Socket& socket) noexcept = 0;
   // Makes the close that follows send a reset (RFC 9293 3.10.7) instead of a FIN.
   virtual void reset_on_close(Socket& socket) noexcept = 0;

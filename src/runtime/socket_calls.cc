@@ -1,11 +1,27 @@
 #include "runtime/socket_calls.h"
 
+#include <algorithm>
 #include <ctime>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 
 namespace weir {
+namespace {
+
+IoCount splice_some(int from, int to, std::size_t bytes_max) noexcept {
+  // More than a pipe holds; what is asked for must not overflow its count.
+  constexpr std::size_t kAtOnceMax = std::size_t{1} << 30;
+  ssize_t count;
+  do {
+    count = ::splice(from, nullptr, to, nullptr, std::min(bytes_max, kAtOnceMax),
+                     SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  } while (count < 0 && errno == EINTR);
+  return count < 0 ? IoCount::failed(errno) : IoCount::of(static_cast<std::size_t>(count));
+}
+
+}  // namespace
 
 Result<Fd> open_stream_socket(int family) noexcept {
   Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -73,6 +89,20 @@ IoCount send_some(int fd, std::span<const iovec> parts) noexcept {
     }
   } while (count < 0 && errno == EINTR);
   return count < 0 ? IoCount::failed(errno) : IoCount::of(static_cast<std::size_t>(count));
+}
+
+IoCount splice_in(int fd, Pipe& into, std::size_t bytes_max) noexcept {
+  WEIR_ASSERT(into.held() == 0);
+  const IoCount count = splice_some(fd, into.write_end(), bytes_max);
+  if (!count.is_would_block() && !count.is_failure()) into.put(count.bytes());
+  return count;
+}
+
+IoCount splice_out(int fd, Pipe& from) noexcept {
+  WEIR_ASSERT(from.held() != 0);
+  const IoCount count = splice_some(from.read_end(), fd, from.held());
+  if (!count.is_would_block() && !count.is_failure()) from.take_out(count.bytes());
+  return count;
 }
 
 void linger_for_nothing(int fd) noexcept {

@@ -22,6 +22,9 @@ IoCount receive_some(int fd, std::span<char> into) noexcept;
 // Looks, and takes nothing.
 bool would_receive_block(int fd) noexcept;
 IoCount send_some(int fd, std::span<const iovec> parts) noexcept;
+// Into an empty pipe, and out of one that is not. A process that splices must ignore SIGPIPE.
+IoCount splice_in(int fd, Pipe& into, std::size_t bytes_max) noexcept;
+IoCount splice_out(int fd, Pipe& from) noexcept;
 // The close that follows sends a reset.
 void linger_for_nothing(int fd) noexcept;
 

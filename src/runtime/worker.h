@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "runtime/mailbox.h"
+#include "runtime/pipe_pool.h"
 #include "runtime/reactor.h"
 #include "runtime/system_reactor.h"
 #include "runtime/timers.h"
@@ -45,6 +46,7 @@ class Worker {
   Reactor& reactor() noexcept { return *reactor_; }
   Timers& timers() noexcept { return timers_; }
   BufferPool& buffers() noexcept { return *buffers_; }
+  PipePool& pipes() noexcept { return pipes_; }
   Random& random() noexcept { return random_; }
   TimePoint now() const noexcept { return reactor_->now(); }
   // Where bodies pass through; holds nothing from one call of a task or callback to the next.
@@ -87,6 +89,7 @@ class Worker {
  private:
   std::uint32_t index_;
   std::unique_ptr<BufferPool> buffers_;
+  PipePool pipes_;
   std::unique_ptr<Reactor> reactor_;
   Timers timers_;
   Random random_;
