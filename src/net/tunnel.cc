@@ -7,6 +7,10 @@ namespace {
 
 // What one half may move before everything else has its turn.
 constexpr std::size_t kTurnBytesMax = std::size_t{2} << 20;
+// What has to come at a time for a pipe to be worth it, and what is too little to stay with it
+// (docs/decisions/0013-splice.md).
+constexpr std::size_t kBulkBytes = std::size_t{64} << 10;
+constexpr std::size_t kSmallBytes = std::size_t{16} << 10;
 
 }  // namespace
 
@@ -71,41 +75,66 @@ bool Tunnel::HalfPipe::keep(std::string_view data) noexcept {
 void Tunnel::HalfPipe::pump() noexcept {
   const std::uint64_t until = bytes_ + kTurnBytesMax;
   while (!over_) {
-    const Step step = kept_ ? flush_kept() : move_some();
+    const Step step = kept_ ? flush_kept() : pipe_.held() != 0 ? flush_pipe() : move_some();
     if (step == Step::wait) return;
     if (bytes_ >= until) return tunnel_.worker_.defer(*this);
   }
 }
 
 Tunnel::HalfPipe::Step Tunnel::HalfPipe::move_some() noexcept {
+  if (is_bulk_ && !pipe_) pipe_ = tunnel_.worker_.pipes().take();
+  return pipe_ ? splice_some() : receive_some();
+}
+
+Tunnel::HalfPipe::Step Tunnel::HalfPipe::receive_some() noexcept {
   const std::span<char> buffer = tunnel_.worker_.shared_buffer();
   const IoCount count = from_.try_receive(buffer);
   if (count.is_would_block()) {
     wait(&ByteStream::start_readable, from_);
     return Step::wait;
   }
-  if (count.is_failure()) {
-    end(stream_error(count.os_error(), from_.side()));
-    return Step::wait;
-  }
-  if (count.bytes() == 0) {
-    to_.shutdown_write();
-    end({});
-    return Step::wait;
-  }
-  if (bytes_ == 0) first_byte_ = tunnel_.worker_.now();
-  bytes_ += count.bytes();
-  tunnel_.last_moved_ = tunnel_.worker_.now();
+  if (count.is_failure()) return break_at(from_, count.os_error());
+  if (count.bytes() == 0) return finish();
+  is_bulk_ = count.bytes() >= kBulkBytes && from_.can_splice() && to_.can_splice();
+  note_moved(count.bytes());
   return send({buffer.data(), count.bytes()});
+}
+
+Tunnel::HalfPipe::Step Tunnel::HalfPipe::splice_some() noexcept {
+  const IoCount count = from_.try_splice_in(pipe_, SIZE_MAX);
+  if (count.is_would_block()) {
+    pipe_.release();
+    wait(&ByteStream::start_readable, from_);
+    return Step::wait;
+  }
+  if (count.is_failure()) return break_at(from_, count.os_error());
+  if (count.bytes() == 0) return finish();
+  is_bulk_ = count.bytes() >= kSmallBytes;
+  note_moved(count.bytes());
+  return flush_pipe();
+}
+
+void Tunnel::HalfPipe::note_moved(std::size_t bytes) noexcept {
+  if (bytes_ == 0) first_byte_ = tunnel_.worker_.now();
+  bytes_ += bytes;
+  tunnel_.last_moved_ = tunnel_.worker_.now();
+}
+
+Tunnel::HalfPipe::Step Tunnel::HalfPipe::finish() noexcept {
+  to_.shutdown_write();
+  end({});
+  return Step::wait;
+}
+
+Tunnel::HalfPipe::Step Tunnel::HalfPipe::break_at(ByteStream& stream, int os_error) noexcept {
+  end(stream_error(os_error, stream.side()));
+  return Step::wait;
 }
 
 Tunnel::HalfPipe::Step Tunnel::HalfPipe::send(std::string_view data) noexcept {
   const iovec part{const_cast<char*>(data.data()), data.size()};
   const IoCount count = to_.try_send({&part, 1});
-  if (count.is_failure()) {
-    end(stream_error(count.os_error(), to_.side()));
-    return Step::wait;
-  }
+  if (count.is_failure()) return break_at(to_, count.os_error());
   const std::string_view rest = data.substr(count.is_would_block() ? 0 : count.bytes());
   if (rest.empty()) return Step::again;
   if (keep(rest)) return flush_kept();
@@ -116,15 +145,26 @@ Tunnel::HalfPipe::Step Tunnel::HalfPipe::send(std::string_view data) noexcept {
 Tunnel::HalfPipe::Step Tunnel::HalfPipe::flush_kept() noexcept {
   const iovec part{kept_.data() + kept_begin_, kept_end_ - kept_begin_};
   const IoCount count = to_.try_send({&part, 1});
-  if (count.is_failure()) {
-    end(stream_error(count.os_error(), to_.side()));
-    return Step::wait;
-  }
+  if (count.is_failure()) return break_at(to_, count.os_error());
   if (!count.is_would_block()) {
     kept_begin_ += static_cast<std::uint32_t>(count.bytes());
     tunnel_.last_moved_ = tunnel_.worker_.now();
     if (kept_begin_ == kept_end_) {
       kept_.release();
+      return Step::again;
+    }
+  }
+  wait(&ByteStream::start_writable, to_);
+  return Step::wait;
+}
+
+Tunnel::HalfPipe::Step Tunnel::HalfPipe::flush_pipe() noexcept {
+  const IoCount count = to_.try_splice_out(pipe_);
+  if (count.is_failure()) return break_at(to_, count.os_error());
+  if (!count.is_would_block()) {
+    tunnel_.last_moved_ = tunnel_.worker_.now();
+    if (pipe_.held() == 0) {
+      if (!is_bulk_) pipe_.release();
       return Step::again;
     }
   }
@@ -157,6 +197,7 @@ void Tunnel::HalfPipe::end(Error error) noexcept {
   if (over_) return;
   over_ = true;
   kept_.release();
+  pipe_.release();
   tunnel_.on_half_over(error);
 }
 

@@ -2,7 +2,7 @@
 // Tunnel: bytes both ways between two streams until either side ends. A half-close is passed on as
 // such; what breaks the tunnel, be it a reset or a limit, resets both sides. Bytes go through the
 // worker's shared buffer; what a short send leaves over is kept in a slab buffer, and nothing is
-// read until it is gone.
+// read until it is gone. As long as much comes at a time, it goes through a pipe instead.
 
 #include <coroutine>
 
@@ -53,7 +53,13 @@ class Tunnel {
    private:
     enum class Step : std::uint8_t { again, wait };
     Step move_some() noexcept;
+    Step receive_some() noexcept;
+    Step splice_some() noexcept;
     Step flush_kept() noexcept;
+    Step flush_pipe() noexcept;
+    void note_moved(std::size_t bytes) noexcept;
+    Step finish() noexcept;
+    Step break_at(ByteStream& stream, int os_error) noexcept;
     bool keep(std::string_view data) noexcept;
     Step send(std::string_view data) noexcept;
     void wait(Started (ByteStream::*start)(TimePoint, Waiter&), ByteStream& stream) noexcept;
@@ -66,6 +72,8 @@ class Tunnel {
     Buffer kept_;
     std::uint32_t kept_begin_ = 0;
     std::uint32_t kept_end_ = 0;
+    Pipe pipe_;
+    bool is_bulk_ = false;  // much came at a time, so a pipe is worth it
     bool over_ = false;
     std::uint64_t bytes_ = 0;
     TimePoint first_byte_{};
