@@ -61,12 +61,34 @@ BodyRead Http1Reader::try_read_body(std::span<char> into) noexcept {
   return framing_ == http::Framing::chunked ? read_chunked() : read_plain(into);
 }
 
-BodyRead Http1Reader::give(std::string_view data) noexcept {
+std::uint64_t Http1Reader::plain_left() const noexcept {
+  return framing_ == http::Framing::length ? remaining_ : UINT64_MAX;
+}
+
+std::uint64_t Http1Reader::spliceable_bytes() const noexcept {
+  const bool is_plain = framing_ == http::Framing::length || framing_ == http::Framing::until_close;
+  if (body_read_ || !is_plain || in_.size() != 0 || !stream_.can_splice()) return 0;
+  return plain_left();
+}
+
+BodyRead Http1Reader::try_splice_in(Pipe& into) noexcept {
+  const IoCount moved = stream_.try_splice_in(into, plain_left());
+  if (moved.is_would_block()) return {};
+  if (moved.is_failure()) return failed(read_error(moved, stream_.side()));
+  if (moved.bytes() == 0) return end_of_stream();
+  return BodyRead::of({}, count(moved.bytes()));
+}
+
+BodyEnd Http1Reader::count(std::size_t bytes) noexcept {
   if (framing_ == http::Framing::length) {
-    remaining_ -= data.size();
+    remaining_ -= bytes;
     body_read_ = remaining_ == 0;
   }
-  return BodyRead::of(data, body_read_ ? BodyEnd::last : BodyEnd::more);
+  return body_read_ ? BodyEnd::last : BodyEnd::more;
+}
+
+BodyRead Http1Reader::give(std::string_view data) noexcept {
+  return BodyRead::of(data, count(data.size()));
 }
 
 BodyRead Http1Reader::end_of_stream() noexcept {
@@ -80,7 +102,7 @@ BodyRead Http1Reader::end_of_stream() noexcept {
 }
 
 BodyRead Http1Reader::read_plain(std::span<char> into) noexcept {
-  const std::uint64_t wanted = framing_ == http::Framing::length ? remaining_ : UINT64_MAX;
+  const std::uint64_t wanted = plain_left();
   if (in_.size() != 0) {
     const std::string_view data = in_.bytes().substr(0, wanted);
     in_.consume(data.size());

@@ -28,6 +28,8 @@ class Http1Reader {
   // place. The arena, from which trailer fields are taken, lives as long as the exchange.
   void begin_body(std::size_t head_bytes, const http::BodyLength& body, Arena& arena) noexcept;
   BodyRead try_read_body(std::span<char> into) noexcept;
+  std::uint64_t spliceable_bytes() const noexcept;
+  BodyRead try_splice_in(Pipe& into) noexcept;
   Started start_body_readable(TimePoint deadline, Waiter& waiter) noexcept {
     return stream_.start_readable(deadline, waiter);
   }
@@ -50,7 +52,9 @@ class Http1Reader {
   BodyRead decode(ReceiveBuffer& from) noexcept;
   Error keep_trailers(std::string_view piece) noexcept;
   Error parse_trailers() noexcept;
+  std::uint64_t plain_left() const noexcept;
   BodyRead give(std::string_view data) noexcept;
+  BodyEnd count(std::size_t bytes) noexcept;
   BodyRead end_of_stream() noexcept;
   BodyRead failed(Error error) noexcept { return BodyRead::failed(error); }
 

@@ -26,6 +26,8 @@ class Http1ClientSide final : public ClientSideStream {
   BodyRead try_read_body(std::span<char> into) noexcept override {
     return reader_.try_read_body(into);
   }
+  std::uint64_t spliceable_bytes() const noexcept override { return reader_.spliceable_bytes(); }
+  BodyRead try_splice_in(Pipe& into) noexcept override { return reader_.try_splice_in(into); }
   Started start_body_readable(TimePoint deadline, Waiter& waiter) noexcept override {
     return reader_.start_body_readable(deadline, waiter);
   }
@@ -33,6 +35,10 @@ class Http1ClientSide final : public ClientSideStream {
   const http::FieldList& trailers() const noexcept override { return reader_.trailers(); }
   BodyWrite try_write_body(std::string_view data, BodyEnd end) noexcept override {
     return writer_.try_write_body(data, end);
+  }
+  bool can_splice() const noexcept override { return writer_.can_splice(); }
+  BodyWrite try_splice_out(Pipe& from, BodyEnd end) noexcept override {
+    return writer_.try_splice_out(from, end);
   }
   void set_trailers(const http::FieldList& fields) noexcept override {
     writer_.set_trailers(fields);
@@ -91,6 +97,8 @@ class Http1ServerSide final : public ServerSideStream {
   BodyRead try_read_body(std::span<char> into) noexcept override {
     return reader_.try_read_body(into);
   }
+  std::uint64_t spliceable_bytes() const noexcept override { return reader_.spliceable_bytes(); }
+  BodyRead try_splice_in(Pipe& into) noexcept override { return reader_.try_splice_in(into); }
   Started start_body_readable(TimePoint deadline, Waiter& waiter) noexcept override {
     return reader_.start_body_readable(deadline, waiter);
   }
@@ -98,6 +106,10 @@ class Http1ServerSide final : public ServerSideStream {
   const http::FieldList& trailers() const noexcept override { return reader_.trailers(); }
   BodyWrite try_write_body(std::string_view data, BodyEnd end) noexcept override {
     return writer_.try_write_body(data, end);
+  }
+  bool can_splice() const noexcept override { return writer_.can_splice(); }
+  BodyWrite try_splice_out(Pipe& from, BodyEnd end) noexcept override {
+    return writer_.try_splice_out(from, end);
   }
   void set_trailers(const http::FieldList& fields) noexcept override {
     writer_.set_trailers(fields);

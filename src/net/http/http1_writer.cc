@@ -81,6 +81,24 @@ BodyWrite Http1Writer::try_write_body(std::string_view data, BodyEnd end) noexce
   return ended;
 }
 
+BodyWrite Http1Writer::try_splice_out(Pipe& from, BodyEnd end) noexcept {
+  WEIR_ASSERT(!ended_ && can_splice());
+  const IoCount sent = stream_.try_splice_out(from);
+  if (sent.is_failure()) return write_failure(sent);
+  const bool is_all = from.held() == 0;
+  if (end == BodyEnd::last && is_all) ended_ = true;
+  return {.status = is_all ? BodyWrite::Status::done : BodyWrite::Status::would_block,
+          .taken = sent.is_would_block() ? 0 : sent.bytes(),
+          .error = {}};
+}
+
+BodyWrite Http1Writer::write_failure(IoCount sent) const noexcept {
+  const Side side = stream_.side();
+  return {.status = BodyWrite::Status::failed,
+          .error = sent.os_error() == ECANCELED ? make_error(ErrorKind::canceled, side)
+                                                : stream_error(sent.os_error(), side)};
+}
+
 // A chunk, or what was left of one. The suffix goes out with its last byte.
 BodyWrite Http1Writer::write_chunk(std::string_view data, std::string_view suffix) noexcept {
   if (chunk_left_ == 0) start_chunk(data.size());
@@ -131,13 +149,8 @@ BodyWrite Http1Writer::send_parts(std::string_view data, std::string_view suffix
   }
   if (total == 0) return {};
   const IoCount sent = stream_.try_send({parts.data(), count});
+  if (sent.is_failure()) return write_failure(sent);
   BodyWrite written;
-  if (sent.is_failure()) {
-    written.status = BodyWrite::Status::failed;
-    written.error = sent.os_error() == ECANCELED ? make_error(ErrorKind::canceled, stream_.side())
-                                                 : stream_error(sent.os_error(), stream_.side());
-    return written;
-  }
   std::size_t bytes = sent.is_would_block() ? 0 : sent.bytes();
   written.status = bytes == total ? BodyWrite::Status::done : BodyWrite::Status::would_block;
   head_sent_ += static_cast<std::uint32_t>(take_off(bytes, head_size_ - head_sent_));

@@ -27,6 +27,10 @@ class Http1Writer {
   void release_head() noexcept;
 
   BodyWrite try_write_body(std::string_view data, BodyEnd end) noexcept;
+  bool can_splice() const noexcept {
+    return message_framing_ != http::Framing::chunked && held() == 0 && stream_.can_splice();
+  }
+  BodyWrite try_splice_out(Pipe& from, BodyEnd end) noexcept;
   // Before the first call with `last`. They must live until the message is written.
   void set_trailers(const http::FieldList& fields) noexcept { trailers_ = &fields; }
   Started start_body_writable(TimePoint deadline, Waiter& waiter) noexcept {
@@ -42,6 +46,7 @@ class Http1Writer {
   void start_chunk(std::size_t bytes) noexcept;
   BodyWrite write_chunk(std::string_view data, std::string_view suffix) noexcept;
   BodyWrite end_chunks() noexcept;
+  BodyWrite write_failure(IoCount sent) const noexcept;
   BodyWrite send_parts(std::string_view data, std::string_view suffix) noexcept;
 
   Worker& worker_;

@@ -51,6 +51,12 @@ class BodySource {
  public:
   virtual ~BodySource() = default;
   virtual BodyRead try_read_body(std::span<char> into) noexcept = 0;
+  // How many of the bytes that come next may go through a pipe, since nobody looks at them on the
+  // way; UINT64_MAX: all up to an end that nobody knows yet.
+  virtual std::uint64_t spliceable_bytes() const noexcept { return 0; }
+  // As try_read_body(), of spliceable bytes, into an empty pipe: data is empty, and what the pipe
+  // holds has come.
+  virtual BodyRead try_splice_in(Pipe&) noexcept { return {}; }
   virtual Started start_body_readable(TimePoint deadline, Waiter& waiter) noexcept = 0;
   // Whoever waits for it, if anybody does, is called back with ErrorKind::canceled.
   virtual void cancel_body_readable() noexcept = 0;
@@ -67,6 +73,10 @@ class BodySink {
   // Takes as much as it can now. `last` with the final bytes ends the message. What a head before
   // it left unsent goes first; with no data and `more` it only flushes.
   virtual BodyWrite try_write_body(std::string_view data, BodyEnd end) noexcept = 0;
+  // Whether body bytes may come out of a pipe now: nothing has to go before or between them.
+  virtual bool can_splice() const noexcept { return false; }
+  // As try_write_body(), of what a pipe holds.
+  virtual BodyWrite try_splice_out(Pipe&, BodyEnd) noexcept { return {}; }
   // Before the first call with `last`: fields that end the message. They are dropped if its framing
   // has no place for them. They must live until the message is written.
   virtual void set_trailers(const http::FieldList& fields) noexcept = 0;

@@ -13,6 +13,8 @@ using net::BodyWrite;
 // made of little else than framing.
 constexpr std::size_t kTurnBytesMax = std::size_t{2} << 20;
 constexpr int kTurnStepsMax = 256;
+// What has to be left of a body for a pipe to be worth it (docs/decisions/0013-splice.md).
+constexpr std::uint64_t kPipedBytesMin = std::uint64_t{32} << 10;
 
 TimePoint deadline_after(TimePoint now, Duration limit) noexcept {
   return limit == Duration::max() ? kNever : now + limit;
@@ -39,7 +41,7 @@ void BodyPump::start() noexcept {
 void BodyPump::run() noexcept {
   const std::uint64_t until = bytes_ + kTurnBytesMax;
   for (int steps = 0; bytes_ < until && steps < kTurnStepsMax; ++steps) {
-    const Step step = !pushing_ ? pull() : push_kept();
+    const Step step = pushing_ ? push_more() : takes_pipe() ? pull_piped() : pull();
     if (step == Step::wait) return;
   }
   worker_.defer(*this);
@@ -69,13 +71,61 @@ BodyPump::Step BodyPump::pull() noexcept {
     case BodyRead::Status::data:
       break;
   }
-  bytes_ += read.data.size();
-  if (bytes_ > limits_.bytes_max) {
-    return end(Failed::limit, make_error(ErrorKind::body_too_large, Side::client));
-  }
+  if (!count(read.data.size())) return Step::wait;
   end_ = read.end;
   if (end_ == BodyEnd::last && from_.trailers().size() != 0) to_.set_trailers(from_.trailers());
   return push(read.data);
+}
+
+// False: the pump is over.
+bool BodyPump::count(std::size_t bytes) noexcept {
+  bytes_ += bytes;
+  if (bytes_ <= limits_.bytes_max) return true;
+  end(Failed::limit, make_error(ErrorKind::body_too_large, Side::client));
+  return false;
+}
+
+// Whether what comes next goes through a pipe. The head goes out with the first bytes, which are
+// read; where nobody knows the length, that much has come says that more will.
+bool BodyPump::takes_pipe() noexcept {
+  if (bytes_ == 0) return false;
+  const std::uint64_t left = from_.spliceable_bytes();
+  const bool is_long = left >= kPipedBytesMin && (left != UINT64_MAX || bytes_ >= kPipedBytesMin);
+  if (!is_long || !to_.can_splice()) {
+    pipe_.release();
+    return false;
+  }
+  if (!pipe_) pipe_ = worker_.pipes().take();
+  return static_cast<bool>(pipe_);
+}
+
+BodyPump::Step BodyPump::pull_piped() noexcept {
+  const BodyRead read = from_.try_splice_in(pipe_);
+  switch (read.status) {
+    case BodyRead::Status::failed:
+      return end(Failed::source, read.error);
+    case BodyRead::Status::would_block:
+      pipe_.release();
+      return await_readable();
+    case BodyRead::Status::data:
+      break;
+  }
+  if (!count(pipe_.held())) return Step::wait;
+  end_ = read.end;
+  // A body up to the close ends with nothing.
+  return pipe_.held() == 0 ? push({}) : push_piped();
+}
+
+BodyPump::Step BodyPump::push_piped() noexcept {
+  const BodyWrite written = to_.try_splice_out(pipe_, end_);
+  if (written.status == BodyWrite::Status::failed) return end(Failed::sink, written.error);
+  pushing_ = written.status == BodyWrite::Status::would_block;
+  if (pushing_) return await_writable();
+  return end_ == BodyEnd::last ? end(Failed::none, {}) : Step::again;
+}
+
+BodyPump::Step BodyPump::push_more() noexcept {
+  return pipe_.held() != 0 ? push_piped() : push_kept();
 }
 
 BodyPump::Step BodyPump::push(std::string_view data) noexcept {
@@ -149,6 +199,7 @@ BodyPump::Step BodyPump::end(Failed failed, Error reason) noexcept {
   error_ = reason;
   ended_at_ = worker_.now();
   kept_.release();
+  pipe_.release();
   owner_.on_pump_over(*this);
   return Step::wait;
 }

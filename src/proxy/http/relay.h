@@ -1,7 +1,8 @@
 #pragma once
 // Relay: the bodies of one exchange. Each direction is a BodyPump: it pulls from a BodySource and
 // pushes into a BodySink through the worker's shared buffer, stops reading while the other side
-// takes nothing, and copies to a slab buffer only what a short send left over.
+// takes nothing, and copies to a slab buffer only what a short send left over. What is long and
+// looked at by nobody goes through a pipe instead, and is not copied at all.
 
 #include <coroutine>
 #include <optional>
@@ -53,6 +54,11 @@ class BodyPump final : private net::Waiter, private Deferred {
   Step pull() noexcept;
   Step push(std::string_view data) noexcept;
   Step push_kept() noexcept;
+  bool takes_pipe() noexcept;
+  Step pull_piped() noexcept;
+  Step push_piped() noexcept;
+  Step push_more() noexcept;
+  bool count(std::size_t bytes) noexcept;
   Step keep(std::string_view rest) noexcept;
   Step await_readable() noexcept;
   Step await_writable() noexcept;
@@ -66,6 +72,7 @@ class BodyPump final : private net::Waiter, private Deferred {
   BodyLimits limits_;
   Owner& owner_;
   Buffer kept_;
+  Pipe pipe_;
   std::uint32_t kept_begin_ = 0;
   std::uint32_t kept_end_ = 0;
   net::BodyEnd end_ = net::BodyEnd::more;  // of what was pulled last

@@ -37,6 +37,15 @@ BodyRead ReplayBody::try_read_body(std::span<char> into) noexcept {
   return read;
 }
 
+BodyRead ReplayBody::try_splice_in(Pipe& into) noexcept {
+  const BodyRead read = source_->try_splice_in(into);
+  if (read.status == BodyRead::Status::data) {
+    received_ += into.held();
+    ended_ = read.end == BodyEnd::last;
+  }
+  return read;
+}
+
 // A body that does not fit, or for which there is no buffer, is sent once only.
 void ReplayBody::keep(std::string_view data) noexcept {
   if (data.empty()) return;

@@ -33,6 +33,11 @@ class ReplayBody final : public net::BodySource {
   std::uint64_t received() const noexcept { return received_; }
 
   net::BodyRead try_read_body(std::span<char> into) noexcept override;
+  // Bytes that are to be kept have to be looked at.
+  std::uint64_t spliceable_bytes() const noexcept override {
+    return keeping_ || next_ < kept_bytes_ ? 0 : source_->spliceable_bytes();
+  }
+  net::BodyRead try_splice_in(Pipe& into) noexcept override;
   Started start_body_readable(TimePoint deadline, net::Waiter& waiter) noexcept override {
     return source_->start_body_readable(deadline, waiter);
   }
