@@ -53,7 +53,7 @@ std::string print_change(const config::Difference& difference) {
 // What only a new process can change.
 auto process_settings(auto& settings) {
   return std::tie(settings.admin, settings.workers, settings.worker_connections,
-                  settings.worker_buffers);
+                  settings.worker_buffers, settings.worker_pipes);
 }
 
 // next goes on with those of the process; a warning for each that it would have otherwise.

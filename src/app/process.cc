@@ -26,8 +26,13 @@ using Problem = std::unexpected<std::string>;
 constexpr std::uint64_t kDescriptorsReserved = 128;
 // One for the client, one for the server.
 constexpr std::uint64_t kDescriptorsPerConnection = 2;
+constexpr std::uint64_t kDescriptorsPerPipe = 2;
+static_assert(kDescriptorsPerPipe == kDescriptorsPerConnection);
+// Without worker_pipes.
+constexpr std::uint64_t kConnectionsPerPipe = 16;
+constexpr std::uint64_t kPipesDefaultMax = 256;
 constexpr std::size_t kControlBufferBytes = std::size_t{64} << 20;
-constexpr std::uint32_t kConnectionsDefaultMax = 1'000'000;
+constexpr std::uint64_t kConnectionsDefaultMax = 1'000'000;
 constexpr Duration kWatchInterval = 1s;
 constexpr Duration kForever = 24h;
 
@@ -81,6 +86,12 @@ std::uint64_t raise_descriptor_limit() {
   return limit.rlim_cur;
 }
 
+// What one worker may have at a time.
+struct WorkerShare {
+  std::uint32_t connections;
+  std::uint32_t pipes;
+};
+
 class Process {
  public:
   Process(Signals& signals, const Settings& settings, const RunOptions& options)
@@ -98,10 +109,12 @@ class Process {
   void serve();
 
  private:
-  std::expected<std::uint32_t, std::string> connections_per_worker() const;
+  std::expected<WorkerShare, std::string> share_descriptors() const;
+  std::string too_few_descriptors(std::uint64_t descriptors, std::uint64_t needed,
+                                  std::uint64_t possible) const;
   std::expected<void, std::string> open_admin();
   std::expected<void, std::string> choose();
-  std::expected<void, std::string> make_workers(std::uint32_t connections_max);
+  std::expected<void, std::string> make_workers(WorkerShare share);
   void say_where();
   void await_stop_signal();
   void reload();
@@ -125,38 +138,50 @@ class Process {
 };
 
 std::expected<void, std::string> Process::prepare() {
-  const auto connections_max = connections_per_worker();
-  if (!connections_max) return Problem(connections_max.error());
+  const auto share = share_descriptors();
+  if (!share) return Problem(share.error());
   if (const auto prepared = configuration_.prepare(); !prepared) return prepared;
   if (const auto opened = open_admin(); !opened) return opened;
   if (const auto chosen = choose(); !chosen) return chosen;
-  return make_workers(*connections_max);
+  return make_workers(*share);
 }
 
-std::expected<std::uint32_t, std::string> Process::connections_per_worker() const {
+// Pipes that nobody asked for take what connections leave.
+std::expected<WorkerShare, std::string> Process::share_descriptors() const {
   const std::uint64_t descriptors = raise_descriptor_limit();
   std::uint64_t addresses = 0;
   for (const auto& listener : settings_.listeners) addresses += addresses_of(listener).size();
-  const std::uint64_t own = kDescriptorsReserved + workers_ * (2 + addresses);
+  std::uint64_t pipes = settings_.worker_pipes.value_or(0);
+  const std::uint64_t own =
+      kDescriptorsReserved + workers_ * (2 + addresses + kDescriptorsPerPipe * pipes);
   const std::uint64_t left = descriptors > own ? descriptors - own : 0;
-  const std::uint64_t possible = left / kDescriptorsPerConnection / workers_;
-  if (!settings_.worker_connections) {
-    if (possible != 0) {
-      return static_cast<std::uint32_t>(std::min<std::uint64_t>(possible, kConnectionsDefaultMax));
-    }
-    return Problem(
-        fmt::format("the limit of open files ({}) is too low for {} workers; raise it "
-                    "with 'ulimit -n {}' (systemd: LimitNOFILE=)",
-                    descriptors, workers_, own + kDescriptorsPerConnection * workers_));
+  std::uint64_t possible = left / kDescriptorsPerConnection / workers_;
+  const std::uint64_t wanted = settings_.worker_connections.value_or(1);
+  if (possible < wanted) {
+    const std::uint64_t needed = own + kDescriptorsPerConnection * workers_ * wanted;
+    return Problem(too_few_descriptors(descriptors, needed, possible));
   }
-  const std::uint64_t wanted = *settings_.worker_connections;
-  if (wanted <= possible) return static_cast<std::uint32_t>(wanted);
-  const std::uint64_t needed = own + kDescriptorsPerConnection * workers_ * wanted;
-  return Problem(fmt::format(
+  if (!settings_.worker_pipes) {
+    pipes = std::min({possible / kConnectionsPerPipe, kPipesDefaultMax, possible - wanted});
+    possible -= pipes;
+  }
+  const std::uint64_t connections =
+      settings_.worker_connections ? wanted : std::min(possible, kConnectionsDefaultMax);
+  return WorkerShare{static_cast<std::uint32_t>(connections), static_cast<std::uint32_t>(pipes)};
+}
+
+std::string Process::too_few_descriptors(std::uint64_t descriptors, std::uint64_t needed,
+                                         std::uint64_t possible) const {
+  if (!settings_.worker_connections) {
+    return fmt::format(
+        "the limit of open files ({}) is too low for {} workers; raise it with "
+        "'ulimit -n {}' (systemd: LimitNOFILE=)",
+        descriptors, workers_, needed);
+  }
+  return fmt::format(
       "the limit of open files ({}) is too low for {} workers with worker_connections: {}; raise "
-      "it "
-      "with 'ulimit -n {}' (systemd: LimitNOFILE={}), or set worker_connections: {} or less",
-      descriptors, workers_, wanted, needed, needed, possible));
+      "it with 'ulimit -n {}' (systemd: LimitNOFILE={}), or set worker_connections: {} or less",
+      descriptors, workers_, *settings_.worker_connections, needed, needed, possible);
 }
 
 // An address that somebody wrote has to be had; without the default one Weir serves all the same.
@@ -181,7 +206,7 @@ std::expected<void, std::string> Process::choose() {
   return {};
 }
 
-std::expected<void, std::string> Process::make_workers(std::uint32_t connections_max) {
+std::expected<void, std::string> Process::make_workers(WorkerShare share) {
   std::random_device seed;
   for (std::uint32_t index = 0; index < workers_; ++index) {
     auto worker = Worker::make(reactor_.kind, index, settings_.worker_buffers.value,
@@ -189,8 +214,9 @@ std::expected<void, std::string> Process::make_workers(std::uint32_t connections
     if (!worker) {
       return Problem("cannot make a worker: " + std::string(row_of(worker.error().kind).sentence));
     }
+    (*worker)->pipes().set_max(share.pipes);
     threads_.push_back(std::make_unique<WorkerThread>(std::move(*worker), shared_,
-                                                      access_log_.add_ring(), connections_max));
+                                                      access_log_.add_ring(), share.connections));
   }
   auto worker = Worker::make(reactor_.kind, workers_, kControlBufferBytes, seed());
   if (!worker) return Problem("cannot make the control thread: no file descriptor is left");

@@ -80,6 +80,7 @@ struct Settings {
   std::optional<std::uint32_t> maxconn;
   std::optional<std::uint32_t> worker_connections;
   ByteCount worker_buffers{std::uint64_t{256} << 20};
+  std::optional<std::uint32_t> worker_pipes;
   ProcessTimeouts timeouts;
   discovery::ResolverSettings resolver;
   std::vector<proxy::ListenerSettings> listeners;
@@ -104,6 +105,11 @@ void describe(V& v, Settings& s) {
       .range(1, 1'000'000);
   v.field("worker_buffers", s.worker_buffers, "Memory of one worker for bytes on their way.")
       .range(ByteCount{1 << 20}, ByteCount{std::uint64_t{64} << 30});
+  v.field("worker_pipes", s.worker_pipes,
+          "Pipes of one worker at a time, through which long bodies and tunnels go without being "
+          "copied (splice); 0: all are copied. Without it one for 16 connections that the limit of "
+          "open files allows, at most 256.")
+      .range(0, 100'000);
   v.field("timeouts", s.timeouts, "How long the process may take.");
   v.field("resolver", s.resolver, "How host names of servers are resolved.");
   v.field("listeners", s.listeners, "Where clients connect to.").required().size(1, 10'000);

@@ -130,6 +130,8 @@ void WorkerThread::count_loop() noexcept {
   cells.timers_fired.set(worker_->timers().fired_count());
   cells.connections_open.set(connections_open());
   cells.buffers_in_use.set(worker_->buffers().bytes_in_use());
+  cells.pipes_in_use.set(worker_->pipes().in_use());
+  cells.pipes_exhausted.set(worker_->pipes().exhausted_count());
   cells.ring_buffers_exhausted.set(worker_->reactor().ring_buffers_exhausted());
 }
 

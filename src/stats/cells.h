@@ -47,6 +47,8 @@ struct alignas(kCacheLineBytes) WorkerCells {
   Cell timers_fired;
   Cell buffers_in_use;
   Cell ring_buffers_exhausted;
+  Cell pipes_in_use;
+  Cell pipes_exhausted;
   Cell descriptors_exhausted;
   Cell accept_pauses;
   Cell log_records_dropped;

@@ -72,6 +72,12 @@ constexpr std::array kMetrics = {
               offsetof(WorkerCells, ring_buffers_exhausted),
               "Times io_uring had no free buffer for what had come or was to be sent, so that a "
               "system call of its own moved it."},
+    MetricRow{MetricId::worker_pipes_in_use, gauge, kWorker, "weir_worker_pipes_in_use", kNone,
+              offsetof(WorkerCells, pipes_in_use),
+              "Pipes through which a long body or a tunnel goes at present."},
+    MetricRow{MetricId::worker_pipes_exhausted, counter, kWorker,
+              "weir_worker_pipes_exhausted_total", kNone, offsetof(WorkerCells, pipes_exhausted),
+              "Times a long body or a tunnel got no pipe, so that its bytes were copied."},
     MetricRow{MetricId::worker_descriptors_exhausted, counter, kWorker,
               "weir_worker_descriptors_exhausted_total", kNone,
               offsetof(WorkerCells, descriptors_exhausted),

@@ -29,6 +29,8 @@ enum class MetricId : std::uint8_t {
   worker_timers_fired,
   worker_buffers_in_use,
   worker_ring_buffers_exhausted,
+  worker_pipes_in_use,
+  worker_pipes_exhausted,
   worker_descriptors_exhausted,
   worker_accept_pauses,
   worker_log_records_dropped,
