@@ -104,7 +104,7 @@ Started EpollReactor::start_accept(Socket& socket, AcceptOperation& operation) n
 // A connection's callback may cancel the operation, and close the listening socket.
 void EpollReactor::accept_some(EpollSocket& socket, AcceptOperation& operation) noexcept {
   constexpr int kAtOnceMax = 64;  // others want their turn as well
-  for (int i = 0; i < kAtOnceMax && socket.reader == &operation; ++i) {
+  for (int i = 0; i < kAtOnceMax; ++i) {
     sockaddr_storage peer;
     Fd connection = accept_connection(socket.fd(), peer);
     if (connection.is_open()) {
@@ -113,6 +113,8 @@ void EpollReactor::accept_some(EpollSocket& socket, AcceptOperation& operation) 
       if (errno != EAGAIN) end_accept(socket, errno);
       return;
     }
+    if (socket.reader != &operation) return;
+    if (i == 0 && !has_queued(socket.fd())) return;  // many come alone
   }
 }
 

@@ -211,19 +211,18 @@ Started IoUringReactor::start_accept(Socket& socket, AcceptOperation& operation)
 // A connection's callback may cancel the operation, and close the listening socket.
 void IoUringReactor::accept_some(RingSocket& socket, AcceptOperation& operation) noexcept {
   constexpr int kAtOnceMax = 64;  // others want their turn as well
-  for (int i = 0; i < kAtOnceMax && socket.reader == &operation; ++i) {
+  for (int i = 0; i < kAtOnceMax; ++i) {
     sockaddr_storage peer;
     Fd connection = accept_connection(socket.fd(), peer);
-    if (connection.is_open()) {
-      operation.accepted(operation, std::move(connection), peer);
-    } else if (errno == EAGAIN) {
-      break;
-    } else {
-      std::exchange(socket.reader, nullptr)->complete(errno);
-      return;
+    if (!connection.is_open()) {
+      if (errno == EAGAIN) break;
+      return std::exchange(socket.reader, nullptr)->complete(errno);
     }
+    operation.accepted(operation, std::move(connection), peer);
+    if (socket.reader != &operation) return;
+    if (i == 0 && !has_queued(socket.fd())) break;  // many come alone
   }
-  if (socket.reader == &operation) arm(socket, Job::poll_read);
+  arm(socket, Job::poll_read);
 }
 
 Started IoUringReactor::start_connect(Socket& socket, SocketAddressView address,

@@ -63,6 +63,11 @@ Fd accept_connection(int fd, sockaddr_storage& peer) noexcept {
   }
 }
 
+bool has_queued(int fd) noexcept {
+  pollfd queue{.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&queue, 1, 0) > 0;
+}
+
 IoCount receive_some(int fd, std::span<char> into) noexcept {
   ssize_t count;
   do {

@@ -18,6 +18,10 @@ int end_connect(int fd, std::uint32_t events) noexcept;
 // The next connection of a listening socket's queue; closed, with errno, if there is none.
 Fd accept_connection(int fd, sockaddr_storage& peer) noexcept;
 
+// Whether somebody is in a listening socket's queue. To accept in vain costs several times as much:
+// the kernel makes the socket first, and looks then.
+bool has_queued(int fd) noexcept;
+
 IoCount receive_some(int fd, std::span<char> into) noexcept;
 // Looks, and takes nothing.
 bool would_receive_block(int fd) noexcept;
