@@ -75,7 +75,7 @@ struct RunArguments {
   std::string file;
   weir::app::QuickStart quick;
   bool watch = false;
-  std::string reactor = "epoll";
+  std::string reactor = "auto";
 };
 
 void add_run(CLI::App& cli, RunArguments& arguments, int& status) {

@@ -53,10 +53,13 @@ def test_auto_takes_io_uring_where_it_can_be_used(start, server):
     assert_runs_on(start(simple(server), reactor="auto"), "io_uring", said="")
 
 
-def test_without_a_word_it_is_epoll(tmp_path, start, server):
+def test_without_a_word_it_is_what_the_machine_allows(tmp_path, start, server):
     path = write_config(tmp_path, simple(server))
     weir = start(arguments=["-c", path], reactor=None)
-    assert_runs_on(weir, "epoll", said="")
+    if machine_has_io_uring():
+        assert_runs_on(weir, "io_uring", said="")
+    else:
+        assert_runs_on(weir, "epoll", said=": io_uring cannot be used: .*")
 
 
 @pytest.mark.parametrize("error", REFUSALS)
