@@ -35,6 +35,8 @@ SCENARIOS = {
     "h1_small":     dict(gen="wrk", path="/", conns=64, what="HTTP/1.1 keep-alive, 128 B"),
     "h1_64k":       dict(gen="wrk", path="/64k", conns=64, what="HTTP/1.1 keep-alive, 64 KiB"),
     "h1_1m":        dict(gen="wrk", path="/1m", conns=32, what="HTTP/1.1 keep-alive, 1 MiB"),
+    # latency added: every proxy at the same rate, half of what the slowest can in the warm-up visit
+    "h1_rate":      dict(gen="h2load", path="/", conns=64, paced=True, what="HTTP/1.1 keep-alive, 128 B, at half of the slowest one's rate"),
     "h1_close":     dict(gen="wrk", path="/", conns=64, close=True, what="HTTP/1.1, connection per request, 128 B"),
     "tls_small":    dict(gen="wrk", path="/", conns=64, tls="ecdsa", what="TLS 1.3 keep-alive, 128 B"),
     "tls_1m":       dict(gen="wrk", path="/1m", conns=32, tls="ecdsa", what="TLS 1.3 keep-alive, 1 MiB"),
@@ -356,7 +358,8 @@ class Bench:
         else:
             if os.path.exists(out):
                 os.unlink(out)
-            cmd = ["h2load", "-t1", f"-c{sc['conns']}", "-m32", f"-D{secs}", f"--log-file={out}", url]
+            how = ["-m32"] if sc.get("h2") else ["--h1", *([f"--rps={self.rate}"] if self.rate else [])]
+            cmd = ["h2load", "-t1", f"-c{sc['conns']}", *how, f"-D{secs}", f"--log-file={out}", url]
         r = subprocess.run(pin + cmd, capture_output=True, text=True, timeout=secs + 30)
         t = r.stdout
         try:
@@ -447,7 +450,10 @@ class Bench:
                     except (OSError, RuntimeError) as e:
                         print(f"note: {x} {name}: {e}", file=sys.stderr)
             else:
+                self.rate, fastest = None, []                        # requests/s of each connection
                 for rep in range(self.a.reps + 1):
+                    if rep and sc.get("paced"):
+                        self.rate = max(1, int(min(fastest) / 2 / sc["conns"]))
                     for x, (p, port) in up.items():
                         try:
                             v = self.visit(sc, p, port, self.a.secs if rep else 1)
@@ -456,6 +462,8 @@ class Bench:
                             continue
                         if rep:
                             res[x].append(v)
+                        else:
+                            fastest.append(v["rps"])
         finally:
             for p, _ in up.values():
                 stop(p)

@@ -1,0 +1,35 @@
+"""A million requests leave memory where it was."""
+import re
+import subprocess
+from pathlib import Path
+
+from nginx import Nginx
+from weir import backend, config, listener
+
+CONNECTIONS = 64
+# What the kernel may round up, and malloc keep of what other threads used: 1/4 byte a request.
+GROWTH_MAX_KIB = 256
+
+
+def load(url, requests):
+    result = subprocess.run(
+        ["h2load", "--h1", "-t1", f"-c{CONNECTIONS}", f"-n{requests}", url],
+        capture_output=True, text=True, timeout=240, check=True)
+    assert f" {requests} succeeded, 0 failed" in result.stdout, result.stdout
+
+
+def resident_kib(weir):
+    smaps = Path(f"/proc/{weir.process.pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Rss:\s+(\d+)", smaps, re.M).group(1))
+
+
+def test_a_million_requests_leave_memory_where_it_was(start_counted, request, tmp_path):
+    nginx = Nginx(tmp_path)
+    request.addfinalizer(nginx.close)
+    weir = start_counted(config(listener(), backends=[backend(nginx)]))
+    load(weir.url("/name"), 50_000)
+    held, resident = weir.bytes_held(), resident_kib(weir)
+    load(weir.url("/name"), 1_000_000)
+    print(f"{weir.bytes_held() - held} bytes held more, {resident_kib(weir) - resident} KiB resident")
+    assert weir.bytes_held() - held <= 4096
+    assert resident_kib(weir) - resident <= GROWTH_MAX_KIB
