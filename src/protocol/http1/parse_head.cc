@@ -196,9 +196,12 @@ Rule parse_fields(Cursor& cursor, std::size_t fields_max, FieldList& fields,
                   Noted& noted) noexcept {
   while (!is_at_line_end(cursor.at)) {
     if (fields.size() == fields_max) return Rule::fields_too_many;
+    // The list of a head that is refused is read as well, so a broken line must not get into it.
+    Field parsed;
+    if (const Rule rule = parse_field_line(cursor, parsed); rule != Rule::none) return rule;
+    parsed.scope = scope_of(parsed.id);
     Field& field = fields.append();
-    if (const Rule rule = parse_field_line(cursor, field); rule != Rule::none) return rule;
-    field.scope = scope_of(field.id);
+    field = parsed;
     if (field.scope == Scope::end_to_end) continue;
     if (const Rule rule = note(field, noted); rule != Rule::none) return rule;
   }

@@ -64,6 +64,18 @@ TEST(RequestHead, IsReadIntoViews) {
   EXPECT_EQ(head.fields.begin()[3].value, "a b");
 }
 
+// Logs and error pages show what could be read of a head that is refused.
+TEST(RequestHead, OfARefusedOneHasTheFieldsBeforeTheBrokenLine) {
+  for (const std::string_view broken : {"bad name: x", "User-Agent: a\x01", ": x", "no colon"}) {
+    const std::string bytes =
+        "GET / HTTP/1.1\r\nHost: x\r\nAccept: y\r\n" + std::string(broken) + "\r\n\r\n";
+    const Request head(bytes);
+    EXPECT_EQ(head.result.status, ParseStatus::failed);
+    ASSERT_EQ(head.fields.size(), 2u) << broken;
+    EXPECT_EQ(head.fields.begin()[1].name, "Accept");
+  }
+}
+
 TEST(RequestHead, MayFollowAFewEmptyLines) {
   const std::string_view request = "GET / HTTP/1.0\r\n\r\n";
   for (std::size_t lines = 0; lines <= kEmptyLinesMax + 1; ++lines) {
