@@ -32,7 +32,7 @@ class EpollReactor::EpollSocket final : public Socket {
   bool peer_ended = false;  // a FIN or an error has been seen: reading never blocks again
   bool hung_up = false;     // both directions are over
   bool watch_any = false;   // the watch is for any event, not for a hang-up alone
-  int send_error = 0;       // the errno that a send was told, 0 if none
+  int send_error = 0;       // the first errno that a send was told, 0 if none
 };
 
 Result<std::unique_ptr<EpollReactor>> EpollReactor::make(BufferPool& buffers) {
@@ -292,7 +292,7 @@ IoCount EpollReactor::try_send(Socket& socket, std::span<const iovec> parts) noe
   auto& sending = static_cast<EpollSocket&>(socket);
   if (!sending.writable && sending.registered) return IoCount::would_block();
   const IoCount count = send_some(sending.fd(), parts);
-  if (count.is_failure()) sending.send_error = count.os_error();
+  if (count.is_failure() && sending.send_error == 0) sending.send_error = count.os_error();
   sending.writable = !count.is_would_block();
   return count;
 }
@@ -312,7 +312,7 @@ IoCount EpollReactor::try_splice_out(Socket& socket, Pipe& from) noexcept {
   auto& sending = static_cast<EpollSocket&>(socket);
   if (!sending.writable && sending.registered) return IoCount::would_block();
   const IoCount count = splice_out(sending.fd(), from);
-  if (count.is_failure()) sending.send_error = count.os_error();
+  if (count.is_failure() && sending.send_error == 0) sending.send_error = count.os_error();
   sending.writable = !count.is_would_block();
   return count;
 }

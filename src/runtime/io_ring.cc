@@ -265,8 +265,13 @@ int IoRing::enter(const timespec* limit) noexcept {
   if (const int result = state_->enable(); result < 0) return result;
   __kernel_timespec time{};
   if (limit != nullptr) time = {.tv_sec = limit->tv_sec, .tv_nsec = limit->tv_nsec};
-  io_uring_cqe* first = nullptr;
   ++state_->batch;
+  // What has come already is waited for no longer; but only this call makes the kernel do what is
+  // due, which the other leaves out then.
+  if (io_uring_cq_ready(&state_->ring) != 0) {
+    return std::min(io_uring_submit_and_get_events(&state_->ring), 0);
+  }
+  io_uring_cqe* first = nullptr;
   const int result = io_uring_submit_and_wait_timeout(&state_->ring, &first, 1,
                                                       limit != nullptr ? &time : nullptr, nullptr);
   return result == -ETIME ? 0 : std::min(result, 0);
@@ -280,23 +285,24 @@ void IoRing::flush() noexcept {
 
 bool IoRing::has_submitted_all() const noexcept { return io_uring_sq_ready(&state_->ring) == 0; }
 
-unsigned IoRing::completions_ready() const noexcept { return io_uring_cq_ready(&state_->ring); }
-
-RingCompletion IoRing::look_at_completion(unsigned index) const noexcept {
-  const io_uring& ring = state_->ring;
-  const io_uring_cqe& completion = ring.cq.cqes[(*ring.cq.khead + index) & ring.cq.ring_mask];
-  return {.token = RingToken{completion.user_data},
-          .result = completion.res,
-          .goes_on = (completion.flags & IORING_CQE_F_MORE) != 0,
-          .more_to_receive = (completion.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0,
-          .has_buffer = (completion.flags & IORING_CQE_F_BUFFER) != 0,
-          .buffer = static_cast<std::uint16_t>(completion.flags >> IORING_CQE_BUFFER_SHIFT)};
-}
-
-RingCompletion IoRing::take_completion() noexcept {
-  const RingCompletion taken = look_at_completion(0);
-  io_uring_cq_advance(&state_->ring, 1);
-  return taken;
+void IoRing::take_completions(std::vector<RingCompletion>& into) {
+  io_uring& ring = state_->ring;
+  for (;;) {
+    const unsigned ready = io_uring_cq_ready(&ring);
+    for (unsigned i = 0; i < ready; ++i) {
+      const io_uring_cqe& completion = ring.cq.cqes[(*ring.cq.khead + i) & ring.cq.ring_mask];
+      into.push_back(
+          {.token = RingToken{completion.user_data},
+           .result = completion.res,
+           .goes_on = (completion.flags & IORING_CQE_F_MORE) != 0,
+           .more_to_receive = (completion.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0,
+           .has_buffer = (completion.flags & IORING_CQE_F_BUFFER) != 0,
+           .buffer = static_cast<std::uint16_t>(completion.flags >> IORING_CQE_BUFFER_SHIFT)});
+    }
+    io_uring_cq_advance(&ring, ready);
+    if (!io_uring_cq_has_overflow(&ring)) return;
+    flush();
+  }
 }
 
 std::span<const char> IoRing::buffer(std::uint16_t index) const noexcept {

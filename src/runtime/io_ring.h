@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/assert.h"
 #include "base/result.h"
@@ -81,11 +82,8 @@ class IoRing {
   // Whether the kernel has seen all of the above.
   bool has_submitted_all() const noexcept;
 
-  unsigned completions_ready() const noexcept;
-  // One that take_completion() has not returned yet; 0 is the oldest.
-  RingCompletion look_at_completion(unsigned index) const noexcept;
-  // The oldest; there must be one.
-  RingCompletion take_completion() noexcept;
+  // Appends all that have come, oldest first, also those for which the queue had no room.
+  void take_completions(std::vector<RingCompletion>& into);
 
   std::span<const char> buffer(std::uint16_t index) const noexcept WEIR_LIFETIMEBOUND;
   void give_back(std::uint16_t index) noexcept;

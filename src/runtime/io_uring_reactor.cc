@@ -102,7 +102,12 @@ IoUringReactor::IoUringReactor(std::unique_ptr<IoRing> ring, Fd wake_event,
 
 IoUringReactor::~IoUringReactor() {
   closing_.splice_to(closed_);
-  while (!closed_.is_empty()) sockets_.destroy(closed_.pop_front());
+  while (!closed_.is_empty()) {
+    RingSocket& socket = closed_.pop_front();
+    // Nobody shall take a part of a message for all of it.
+    if (socket.has_unsent()) linger_for_nothing(socket.fd());
+    sockets_.destroy(socket);
+  }
 }
 
 void IoUringReactor::read_clocks() noexcept {
@@ -139,6 +144,7 @@ void IoUringReactor::continue_closing(RingSocket& socket) noexcept {
     send_is_awaited_ = true;
     return;
   }
+  if (socket.has_unsent() && socket.does(Job::poll_write)) return;
   if (socket.has_unsent() && !send_unsent(socket)) {
     if (socket.resets) {
       release_unsent(socket);
@@ -402,6 +408,7 @@ IoCount IoUringReactor::try_send(Socket& socket, std::span<const iovec> parts) n
   for (const iovec& part : parts) bytes += part.iov_len;
   if (queue_send(sending, parts, bytes)) return IoCount::of(bytes);
   if (sending.has_unsent() && !send_unsent(sending)) return IoCount::would_block();
+  if (sending.send_error != 0) return IoCount::failed(sending.send_error);
   if (!sending.writable && sending.does(Job::poll_write)) return IoCount::would_block();
   const IoCount count = send_some(sending.fd(), parts);
   if (count.is_failure() && sending.send_error == 0) sending.send_error = count.os_error();
@@ -474,6 +481,7 @@ IoCount IoUringReactor::try_splice_out(Socket& socket, Pipe& from) noexcept {
   auto& sending = static_cast<RingSocket&>(socket);
   // What is unsent goes first, and what a pipe holds follows at once.
   if (sending.has_unsent() && !send_unsent(sending)) return IoCount::would_block();
+  if (sending.send_error != 0) return IoCount::failed(sending.send_error);
   if (!sending.writable && sending.does(Job::poll_write)) return IoCount::would_block();
   const IoCount count = splice_out(sending.fd(), from);
   if (count.is_failure() && sending.send_error == 0) sending.send_error = count.os_error();
@@ -529,25 +537,17 @@ void IoUringReactor::await_writable(RingSocket& socket) noexcept {
   }
 }
 
-// What was queued before the last enter() is over; only what failed has a completion. False: the
-// kernel has not seen all of it.
-bool IoUringReactor::settle_sends() noexcept {
-  if (!ring_->has_submitted_all()) return false;
+// What was queued before the last enter() is over; on_send_failed() has seen what failed.
+void IoUringReactor::settle_sends() noexcept {
+  if (!ring_->has_submitted_all()) return;
   send_is_awaited_ = false;
-  if (sending_.empty()) return true;
-  const unsigned ready = ring_->completions_ready();
-  for (unsigned i = 0; i < ready; ++i) {
-    const RingCompletion completion = ring_->look_at_completion(i);
-    const auto [socket, job] = parts_of(completion.token);
-    if (job == Job::send && socket != nullptr) on_send_failed(*socket, completion.result);
-  }
   sending_.swap(settling_);
   for (RingSocket* socket : settling_) {
     if (socket->does(Job::send)) {
       socket->end(Job::send);
       socket->writable = true;
       release_unsent(*socket);
-    } else if (socket->unsent_begin == socket->unsent_end) {
+    } else if (socket->has_unsent() && socket->unsent_begin == socket->unsent_end) {
       release_unsent(*socket);
     }
   }
@@ -561,10 +561,10 @@ bool IoUringReactor::settle_sends() noexcept {
     }
   }
   settling_.clear();
-  return true;
 }
 
 void IoUringReactor::on_send_failed(RingSocket& socket, int result) noexcept {
+  WEIR_ASSERT(socket.does(Job::send));
   socket.end(Job::send);
   if (result >= 0 || result == -EAGAIN || result == -EINTR) {
     socket.unsent_begin += static_cast<std::uint16_t>(std::max(result, 0));
@@ -581,7 +581,7 @@ void IoUringReactor::shutdown_write(Socket& socket) noexcept {
     ending.shutdown_when_sent = true;
     return await_writable(ending);
   }
-  ending.send_error = EPIPE;
+  if (ending.send_error == 0) ending.send_error = EPIPE;
   ::shutdown(socket.fd(), SHUT_WR);
 }
 
@@ -675,7 +675,7 @@ void IoUringReactor::dispatch(const RingCompletion& completion) noexcept {
   const auto parts = parts_of(completion.token);
   RingSocket& socket = *parts.socket;
   const Job job = parts.job;
-  if (job == Job::send) return;  // settled before
+  if (job == Job::send) return;  // seen before all others
   if (!completion.goes_on) socket.end(job);
   if (completion.has_buffer && (socket.is_closing || completion.result <= 0)) {
     ring_->give_back(completion.buffer);
@@ -712,14 +712,17 @@ void IoUringReactor::turn(TimePoint until) noexcept {
     if (until > now_) read_clocks();
     wait = time_left(now_, until);
   }
-  do {
-    ring_->enter(until != kNever ? &wait : nullptr);
-  } while (!settle_sends());
+  ring_->enter(until != kNever ? &wait : nullptr);
   read_clocks();
   // Those that come meanwhile have the next turn: timers and messages want theirs.
-  for (unsigned left = ring_->completions_ready(); left > 0; --left) {
-    dispatch(ring_->take_completion());
+  completions_.clear();
+  ring_->take_completions(completions_);
+  for (const RingCompletion& completion : completions_) {
+    const auto [socket, job] = parts_of(completion.token);
+    if (job == Job::send && socket != nullptr) on_send_failed(*socket, completion.result);
   }
+  settle_sends();
+  for (const RingCompletion& completion : completions_) dispatch(completion);
   while (!closed_.is_empty()) sockets_.destroy(closed_.pop_front());
 }
 

@@ -70,7 +70,7 @@ class IoUringReactor final : public Reactor {
   bool take_back_send(RingSocket& socket) noexcept;
   void release_unsent(RingSocket& socket) noexcept;
   void await_writable(RingSocket& socket) noexcept;
-  bool settle_sends() noexcept;
+  void settle_sends() noexcept;
   void on_send_failed(RingSocket& socket, int result) noexcept;
   void continue_closing(RingSocket& socket) noexcept;
   void accept_some(RingSocket& socket, AcceptOperation& operation) noexcept;
@@ -85,11 +85,12 @@ class IoUringReactor final : public Reactor {
   Fd wake_event_;
   BufferPool& buffers_;
   Slab<RingSocket> sockets_;
-  std::vector<RingSocket*> sending_;   // that do Job::send
-  std::vector<RingSocket*> settling_;  // that did, within settle_sends()
-  bool send_is_awaited_ = false;       // by something that goes on when it is over
-  IntrusiveList<RingSocket> closing_;  // the kernel has not let go of them yet
-  IntrusiveList<RingSocket> closed_;   // in this turn: a callback may still be on their stack
+  std::vector<RingSocket*> sending_;         // that do Job::send
+  std::vector<RingSocket*> settling_;        // that did, within settle_sends()
+  bool send_is_awaited_ = false;             // by something that goes on when it is over
+  std::vector<RingCompletion> completions_;  // of this turn
+  IntrusiveList<RingSocket> closing_;        // the kernel has not let go of them yet
+  IntrusiveList<RingSocket> closed_;         // in this turn: a callback may still be on their stack
 };
 
 }  // namespace weir
