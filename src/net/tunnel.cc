@@ -82,7 +82,10 @@ void Tunnel::HalfPipe::pump() noexcept {
 }
 
 Tunnel::HalfPipe::Step Tunnel::HalfPipe::move_some() noexcept {
-  if (is_bulk_ && !pipe_) pipe_ = tunnel_.worker_.pipes().take();
+  if (is_bulk_ && !pipe_ && !has_no_pipe_) {
+    pipe_ = tunnel_.worker_.pipes().take();
+    has_no_pipe_ = !pipe_;
+  }
   return pipe_ ? splice_some() : receive_some();
 }
 
@@ -96,12 +99,13 @@ Tunnel::HalfPipe::Step Tunnel::HalfPipe::receive_some() noexcept {
   if (count.is_failure()) return break_at(from_, count.os_error());
   if (count.bytes() == 0) return finish();
   is_bulk_ = count.bytes() >= kBulkBytes && from_.can_splice() && to_.can_splice();
+  if (!is_bulk_) has_no_pipe_ = false;
   note_moved(count.bytes());
   return send({buffer.data(), count.bytes()});
 }
 
 Tunnel::HalfPipe::Step Tunnel::HalfPipe::splice_some() noexcept {
-  const IoCount count = from_.try_splice_in(pipe_, SIZE_MAX);
+  const IoCount count = from_.try_splice_in(pipe_, PipePool::kPipeBytes);
   if (count.is_would_block()) {
     pipe_.release();
     wait(&ByteStream::start_readable, from_);

@@ -73,7 +73,8 @@ class Tunnel {
     std::uint32_t kept_begin_ = 0;
     std::uint32_t kept_end_ = 0;
     Pipe pipe_;
-    bool is_bulk_ = false;  // much came at a time, so a pipe is worth it
+    bool is_bulk_ = false;      // much came at a time, so a pipe is worth it
+    bool has_no_pipe_ = false;  // there was none when it turned out to be bulk
     bool over_ = false;
     std::uint64_t bytes_ = 0;
     TimePoint first_byte_{};

@@ -72,7 +72,8 @@ std::uint64_t Http1Reader::spliceable_bytes() const noexcept {
 }
 
 BodyRead Http1Reader::try_splice_in(Pipe& into) noexcept {
-  const IoCount moved = stream_.try_splice_in(into, plain_left());
+  const IoCount moved =
+      stream_.try_splice_in(into, std::min<std::uint64_t>(plain_left(), PipePool::kPipeBytes));
   if (moved.is_would_block()) return {};
   if (moved.is_failure()) return failed(read_error(moved, stream_.side()));
   if (moved.bytes() == 0) return end_of_stream();

@@ -95,7 +95,10 @@ bool BodyPump::takes_pipe() noexcept {
     pipe_.release();
     return false;
   }
-  if (!pipe_) pipe_ = worker_.pipes().take();
+  if (!pipe_ && !has_no_pipe_) {
+    pipe_ = worker_.pipes().take();
+    has_no_pipe_ = !pipe_;
+  }
   return static_cast<bool>(pipe_);
 }
 

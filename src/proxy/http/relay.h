@@ -77,6 +77,7 @@ class BodyPump final : private net::Waiter, private Deferred {
   std::uint32_t kept_end_ = 0;
   net::BodyEnd end_ = net::BodyEnd::more;  // of what was pulled last
   bool pushing_ = false;                   // the sink has not taken all that was pulled
+  bool has_no_pipe_ = false;               // there was none for this body
   bool started_ = false;
   bool over_ = false;
   Failed waiting_for_ = Failed::none;
