@@ -452,6 +452,8 @@ class Bench:
             else:
                 self.rate, fastest = None, []                        # requests/s of each connection
                 for rep in range(self.a.reps + 1):
+                    if not fastest and rep:
+                        break
                     if rep and sc.get("paced"):
                         self.rate = max(1, int(min(fastest) / 2 / sc["conns"]))
                     for x, (p, port) in up.items():
@@ -462,7 +464,7 @@ class Bench:
                             continue
                         if rep:
                             res[x].append(v)
-                        else:
+                        elif not v["errors"]:
                             fastest.append(v["rps"])
         finally:
             for p, _ in up.values():

@@ -29,7 +29,12 @@ elseif(WEIR_FLAVOUR STREQUAL "release")
     add_compile_options("SHELL:-mllvm -static-func-full-module-prefix=false")
   endif()
   if(WEIR_PROFILE STREQUAL "use")
-    add_compile_options(-fprofile-use=${CMAKE_SOURCE_DIR}/bench/profile/weir.profdata
+    # A profile is no dependency that a compiler names: its hash is, in the command.
+    set(profile ${CMAKE_SOURCE_DIR}/bench/profile/weir.profdata)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${profile})
+    file(SHA256 ${profile} profile_hash)
+    add_compile_definitions(WEIR_PROFILE_HASH=${profile_hash})
+    add_compile_options(-fprofile-use=${profile}
                         -Wno-profile-instr-out-of-date -Wno-profile-instr-unprofiled -Wno-backend-plugin)
   elseif(WEIR_PROFILE STREQUAL "make")
     add_compile_options(-fprofile-generate=${CMAKE_BINARY_DIR}/profiles -fprofile-update=atomic)

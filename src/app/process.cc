@@ -7,6 +7,7 @@
 #include <random>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <tuple>
 #include <unistd.h>
 
 #include "app/access_log_writer.h"
@@ -172,16 +173,16 @@ std::expected<WorkerShare, std::string> Process::share_descriptors() const {
 
 std::string Process::too_few_descriptors(std::uint64_t descriptors, std::uint64_t needed,
                                          std::uint64_t possible) const {
-  if (!settings_.worker_connections) {
-    return fmt::format(
-        "the limit of open files ({}) is too low for {} workers; raise it with "
-        "'ulimit -n {}' (systemd: LimitNOFILE=)",
-        descriptors, workers_, needed);
-  }
+  const auto& [connections, pipes] = std::tie(settings_.worker_connections, settings_.worker_pipes);
+  std::string with;
+  if (connections) with += fmt::format(" with worker_connections: {}", *connections);
+  if (pipes) with += fmt::format(" {} worker_pipes: {}", connections ? "and" : "with", *pipes);
+  std::string remedy;
+  if (possible != 0) remedy = fmt::format(", or set worker_connections: {} or less", possible);
   return fmt::format(
-      "the limit of open files ({}) is too low for {} workers with worker_connections: {}; raise "
-      "it with 'ulimit -n {}' (systemd: LimitNOFILE={}), or set worker_connections: {} or less",
-      descriptors, workers_, *settings_.worker_connections, needed, needed, possible);
+      "the limit of open files ({}) is too low for {} workers{}; raise it with 'ulimit -n {}' "
+      "(systemd: LimitNOFILE={}){}",
+      descriptors, workers_, with, needed, needed, remedy);
 }
 
 // An address that somebody wrote has to be had; without the default one Weir serves all the same.
