@@ -154,6 +154,14 @@ TEST_F(WorkerListenerTest, WithoutDescriptorsItRestsAndComesBack) {
   FakeServer server;
   start_with(server);
   Fd client_socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // The thread of the jobs shall have begun: where types are checked, it needs a pipe for that.
+  struct First final : Job {
+    void run() noexcept override {}
+    void done() noexcept override { is_done = true; }
+    bool is_done = false;
+  } first;
+  ASSERT_EQ(file_jobs_.submit(*worker_, first), Error());
+  ASSERT_TRUE(turn_until([&] { return first.is_done; }));
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   const rlimit lowered{.rlim_cur = 100, .rlim_max = limit.rlim_max};
