@@ -130,7 +130,7 @@ def haproxy(options="", global_extra=""):
     return dict(bin="haproxy", cmd="{bin} -db -f {conf}", conf=conf)
 
 
-CLEAR = {"h1_small", "h1_64k", "h1_1m", "h1_close", "tcp_small", "tcp_1m", "tcp_close"}
+CLEAR = {"h1_small", "h1_rate", "h1_64k", "h1_1m", "h1_close", "tcp_small", "tcp_1m", "tcp_close"}
 
 
 def weir(args="", filters=""):
