@@ -31,7 +31,7 @@ std::size_t Draft::members_of(const BackendDraft& backend) const noexcept {
 
 BackendDraft Draft::draw_backend(std::string name) {
   BackendDraft backend{.name = std::move(name), .servers = {}};
-  backend.balance = random_.below(balance::kPickers.size());
+  backend.balance = random_.below(balance::pickers().size());
   backend.attempts = varies_attempts_ ? 1 + random_.below(5) : attempts_;
   backend.backoff_ms = random_.below(50);
   if (drains_soon_) backend.drain_ms = random_.below(3000);
@@ -146,7 +146,7 @@ void Draft::change_servers(BackendDraft& backend) {
 void Draft::change_settings(BackendDraft& backend) {
   switch (random_.below(6)) {
     case 0:
-      backend.balance = random_.below(balance::kPickers.size());
+      backend.balance = random_.below(balance::pickers().size());
       return;
     case 1:
       return draw_pool(backend);
@@ -222,7 +222,7 @@ std::string Draft::print(const BackendDraft& backend) const {
       "    timeouts: {{ connect: {}ms, response_head: {}ms, server_body: {}ms, queue: {}ms }}\n"
       "    retry: {{ attempts: {}, backoff: {}ms }}\n"
       "    pool: {{ idle_max: {}, idle_timeout: {}ms }}\n    servers:\n",
-      backend.name, balance::kPickers[backend.balance].name, backend.queue_length,
+      backend.name, balance::pickers()[backend.balance].name, backend.queue_length,
       backend.refused_pause_ms, backend.drain_ms, backend.connect_ms, backend.answer_ms,
       backend.answer_ms, backend.queue_ms, backend.attempts, backend.backoff_ms, backend.idle_max,
       backend.idle_ms);

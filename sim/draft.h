@@ -34,7 +34,7 @@ struct ServerDraft {
 
 struct BackendDraft {
   std::string name;
-  std::size_t balance = 0;  // place in kPickers
+  std::size_t balance = 0;  // place in balance::pickers()
   std::uint32_t attempts = 3;
   std::uint32_t backoff_ms = 0;
   std::uint32_t connect_ms = 2000;

@@ -20,7 +20,7 @@ std::vector<ServerSpec> make_servers(std::int64_t servers, std::uint32_t weights
 // Picks without leases; each `excluded_each`-th server is left out, none if it is 0.
 void pick(benchmark::State& bench, const char* name, std::uint32_t weights,
           std::size_t excluded_each) {
-  const auto picker = find_picker(name)->make();
+  const auto picker = make_picker(default_settings(name));
   const auto servers = make_servers(bench.range(0), weights);
   const auto table = picker->build(servers, ServerSet::all(servers.size()));
   const auto state = picker->start(*table, WorkerIndex{0}, 1);
@@ -42,7 +42,7 @@ void lease(benchmark::State& bench, const char* name) {
   constexpr std::size_t kInFlight = 100;
   static const auto servers = make_servers(100, 1);
   static test::LeaseCounts leases(servers.size());
-  const auto picker = find_picker(name)->make();
+  const auto picker = make_picker(default_settings(name));
   const auto table = picker->build(servers, ServerSet::all(servers.size()));
   const auto worker = static_cast<std::uint16_t>(bench.thread_index());
   const auto state = picker->start(*table, WorkerIndex{worker}, worker + 1);
@@ -52,21 +52,21 @@ void lease(benchmark::State& bench, const char* name) {
   const auto release = [&](ServerIndex server) {
     if (server == ServerIndex::none) return;
     leases[server].fetch_sub(1, std::memory_order_relaxed);
-    picker->on_release(*table, *state, server);
+    picker->on_release(*table, *state, server, {}, {});
   };
   for (auto _ : bench) {
     release(held[at]);
     const PickInput input{.leases = leases.counters(), .random = random.next()};
     held[at] = picker->pick(*table, *state, input);
     leases[held[at]].fetch_add(1, std::memory_order_relaxed);
-    picker->on_lease(*table, *state, held[at]);
+    picker->on_lease(*table, *state, held[at], {});
     at = (at + 1) % kInFlight;
   }
   for (const ServerIndex server : held) release(server);
 }
 
 void build(benchmark::State& bench, const char* name) {
-  const auto picker = find_picker(name)->make();
+  const auto picker = make_picker(default_settings(name));
   const auto servers = make_servers(bench.range(0), static_cast<std::uint32_t>(bench.range(1)));
   const ServerSet candidates = ServerSet::all(servers.size());
   for (auto _ : bench) benchmark::DoNotOptimize(picker->build(servers, candidates));
@@ -97,7 +97,7 @@ void add_rows(const PickerEntry& entry) {
 }
 
 [[maybe_unused]] const bool added = [] {
-  for (const PickerEntry& entry : kPickers) add_rows(entry);
+  for (const PickerEntry& entry : pickers()) add_rows(entry);
   return true;
 }();
 

@@ -466,8 +466,7 @@ std::expected<Explanation, std::string> explain(const Explained& explained,
     const backend::Backend& backend = *explained.snapshot.backends[std::to_underlying(index)];
     const backend::BackendSettings& of_backend = backend.settings();
     lines.add("backend",
-              fmt::format("{} ({})", backend.name(),
-                          balance::kPickers[std::to_underlying(of_backend.balance)].name),
+              fmt::format("{} ({})", backend.name(), balance::picker_of(of_backend.balance).name),
               of_backend.name.position);
     if (explained.workers > 1) {
       lines.add("worker",

@@ -210,7 +210,8 @@ class RandomWorld {
   void add_backend(Settings& settings, const char* name) {
     auto& backend = settings.backends.emplace_back();
     backend.name = std::string(name);
-    backend.balance = static_cast<backend::Balance>(random_.below(balance::kPickers.size()));
+    backend.balance = balance::default_settings(
+        balance::pickers()[random_.below(balance::pickers().size())].name);
     for (std::uint32_t i = 1 + random_.below(5); i > 0; --i) {
       auto& server = backend.servers.emplace_back();
       server.name = std::to_string(i);

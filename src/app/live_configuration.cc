@@ -675,14 +675,14 @@ admin::ServerState LiveConfiguration::state_of(const backend::Backend& backend,
 }
 
 admin::BackendState LiveConfiguration::state_of(const backend::Backend& backend) const {
-  const auto balance = std::to_underlying(backend.settings().balance);
-  admin::BackendState state{.name = backend.name(),
-                            .balance = std::string(balance::kPickers[balance].name),
-                            .requests = backend.stats().sum(&stats::BackendCells::requests),
-                            .attempts = backend.stats().sum(&stats::BackendCells::attempts),
-                            .retries = backend.stats().sum(&stats::BackendCells::retries),
-                            .queued = backend.wait_queue().waiting(),
-                            .servers = {}};
+  admin::BackendState state{
+      .name = backend.name(),
+      .balance = std::string(balance::picker_of(backend.settings().balance).name),
+      .requests = backend.stats().sum(&stats::BackendCells::requests),
+      .attempts = backend.stats().sum(&stats::BackendCells::attempts),
+      .retries = backend.stats().sum(&stats::BackendCells::retries),
+      .queued = backend.wait_queue().waiting(),
+      .servers = {}};
   for (std::size_t i = 0; i < backend.size(); ++i) {
     state.servers.push_back(state_of(backend, balance::to_server(i)));
   }

@@ -8,7 +8,7 @@ namespace weir::backend {
 Backend::Backend(const BackendSettings& settings, stats::Registry& registry,
                  const Backend* predecessor)
     : settings_(settings),
-      picker_(balance::kPickers[std::to_underlying(settings.balance)].make()),
+      picker_(balance::make_picker(settings.balance)),
       stats_(registry.backend(settings.name.value)),
       wait_queue_(predecessor != nullptr ? predecessor->wait_queue_
                                          : std::make_shared<WaitQueue>(registry.workers())),
@@ -37,8 +37,10 @@ std::shared_ptr<const Candidates> Backend::make_candidates() const {
   for (std::size_t i = 0; i < size(); ++i) {
     const ServerSettings& settings = settings_.servers[i];
     const Server& server = *servers_[i];
-    made->specs.push_back(
-        {.weight = server.weight_after(settings.weight), .role = role_of(balance::to_server(i))});
+    made->specs.push_back({.weight = server.weight_after(settings.weight),
+                           .role = role_of(balance::to_server(i)),
+                           .name = server.name(),
+                           .address = server.address_text()});
     made->states.push_back(server.admin_state());
     made->addresses.push_back(server.addresses());
     const bool is_resolved = made->addresses.back()->problem.empty();

@@ -121,16 +121,6 @@ void describe(V& v, RetrySettings& s) {
   v.field("backoff_max", s.backoff_max, "What backoff is doubled to at most.").range(0s, 1h);
 }
 
-// A place in balance::kPickers, whose names are those of the configuration.
-enum class Balance : std::uint8_t {};
-constexpr auto names_of(Balance) {
-  std::array<std::pair<std::string_view, Balance>, balance::kPickers.size()> names;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    names[i] = {balance::kPickers[i].name, static_cast<Balance>(i)};
-  }
-  return names;
-}
-
 // Versions of the header of the PROXY protocol.
 enum class ProxyProtocol : std::uint8_t { v1, v2 };
 constexpr auto names_of(ProxyProtocol) {
@@ -140,7 +130,7 @@ constexpr auto names_of(ProxyProtocol) {
 
 struct BackendSettings {
   config::Located<std::string> name;
-  Balance balance = {};
+  balance::BalanceSettings balance;
   std::vector<ServerSettings> servers;
   BackendTimeouts timeouts;
   RetrySettings retry;

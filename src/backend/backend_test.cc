@@ -12,18 +12,10 @@ namespace {
 
 using net::test::TestWorker;
 
-Balance balance_named(std::string_view name) {
-  for (const auto& [known, balance] : names_of(Balance{})) {
-    if (known == name) return balance;
-  }
-  ADD_FAILURE() << name;
-  return {};
-}
-
 BackendSettings settings_of(std::string_view balance, std::size_t servers) {
   BackendSettings settings;
   settings.name.value = "b";
-  settings.balance = balance_named(balance);
+  settings.balance = balance::default_settings(balance);
   settings.servers.resize(servers);
   for (std::size_t i = 0; i < servers; ++i) settings.servers[i].name.value = std::to_string(i);
   return settings;
@@ -31,14 +23,14 @@ BackendSettings settings_of(std::string_view balance, std::size_t servers) {
 
 TEST(Backend, OffersEveryPickerByItsName) {
   stats::Registry registry(1);
-  for (const balance::PickerEntry& entry : balance::kPickers) {
+  for (const balance::PickerEntry& entry : balance::pickers()) {
     const Backend backend(settings_of(entry.name, 1), registry);
-    const auto expected = entry.make();
+    const auto expected = balance::make_picker(balance::default_settings(entry.name));
     const balance::Picker& made = backend.picker();
     const balance::Picker& named = *expected;
     EXPECT_EQ(typeid(made), typeid(named)) << entry.name;
   }
-  EXPECT_EQ(balance_named("round_robin"), BackendSettings().balance);
+  EXPECT_EQ(balance::picker_of(BackendSettings().balance).name, "round_robin");
 }
 
 TEST(Backend, ItsWorkersCountTheLeasesOfAServerTogether) {

@@ -185,8 +185,8 @@ TEST_F(GenerationTest, APickerGoesOnWhereItWasIfTheServersAreTheSame) {
     add_server(std::to_string(weight)).weight = weight;
   }
   add_server("backup").backup = true;
-  for (std::size_t picker = 0; picker < balance::kPickers.size(); ++picker) {
-    settings_.balance = static_cast<Balance>(picker);
+  for (const balance::PickerEntry& picker : balance::pickers()) {
+    settings_.balance = balance::default_settings(picker.name);
     std::array<Run, 2> runs;
     for (std::size_t reloads = 0; reloads < 2; ++reloads) {
       Run& run = runs[reloads];
@@ -204,15 +204,15 @@ TEST_F(GenerationTest, APickerGoesOnWhereItWasIfTheServersAreTheSame) {
       }
       run.leases.clear();
     }
-    EXPECT_EQ(runs[0].picked, runs[1].picked) << balance::kPickers[picker].name;
+    EXPECT_EQ(runs[0].picked, runs[1].picked) << picker.name;
   }
 }
 
 // Whatever changes between two picks: each pick gives a server of the newest generation.
 TEST_F(GenerationTest, AnyPickerPicksAfterAnyChange) {
   Random random(1);
-  for (std::size_t picker = 0; picker < balance::kPickers.size(); ++picker) {
-    settings_.balance = static_cast<Balance>(picker);
+  for (const balance::PickerEntry& picker : balance::pickers()) {
+    settings_.balance = balance::default_settings(picker.name);
     settings_.servers.clear();
     add_server("always");
     std::vector<ServerLease> leases;
@@ -229,7 +229,8 @@ TEST_F(GenerationTest, AnyPickerPicksAfterAnyChange) {
         known->backup = !known->backup;
       }
       if (random.below(10) == 0) {
-        settings_.balance = static_cast<Balance>(random.below(balance::kPickers.size()));
+        settings_.balance = balance::default_settings(
+            balance::pickers()[random.below(balance::pickers().size())].name);
       }
       apply();
       for (int i = 0; i < 5; ++i) {

@@ -16,9 +16,7 @@ class RetryPlanTest : public testing::Test {
   void make(std::size_t servers, std::string_view balance = "round_robin") {
     BackendSettings settings;
     settings.name.value = "b";
-    for (const auto& [name, known] : names_of(Balance{})) {
-      if (name == balance) settings.balance = known;
-    }
+    settings.balance = balance::default_settings(balance);
     settings.servers.resize(servers);
     for (std::size_t i = 0; i < servers; ++i) settings.servers[i].name.value = std::to_string(i);
     backend_ = make_local<WorkerBackend>(*worker_, std::make_shared<Backend>(settings, registry_),
@@ -71,7 +69,7 @@ TEST_F(RetryPlanTest, AnAttemptEndsAtItsOwnTimeoutOrTheDeadline) {
 
 // With every picker and number of servers.
 TEST_F(RetryPlanTest, NoServerTwiceWhileAnotherIsThere) {
-  for (const balance::PickerEntry& entry : balance::kPickers) {
+  for (const balance::PickerEntry& entry : balance::pickers()) {
     for (std::size_t servers = 1; servers <= 5; ++servers) {
       make(servers, entry.name);
       settings_.attempts = kAttemptsMax;

@@ -11,6 +11,7 @@ Server::Server(const ServerSettings& settings, std::string_view backend, stats::
     : name_(settings.name.value),
       full_name_(std::string(backend) + "/" + settings.name.value),
       address_(settings.address),
+      address_text_(net::print_scalar(address_)),
       authority_(address_.address.is_unix() ? "localhost" : address_.to_string()),
       stats_(registry.server(backend, settings.name.value)),
       backend_stats_(registry.backend(backend)),

@@ -25,6 +25,7 @@ class Server {
   const std::string& full_name() const noexcept { return full_name_; }
   // As configured: it may be a name.
   const net::ServerAddress& address() const noexcept { return address_; }
+  const std::string& address_text() const noexcept { return address_text_; }
   // Host of a request that names none (RFC 9112 3.2).
   const std::string& authority() const noexcept { return authority_; }
   std::string_view backend_name() const noexcept WEIR_LIFETIMEBOUND {
@@ -65,6 +66,7 @@ class Server {
   std::string name_;
   std::string full_name_;
   net::ServerAddress address_;
+  std::string address_text_;
   std::string authority_;
   std::shared_ptr<const stats::ServerStats> stats_;
   std::shared_ptr<const stats::BackendStats> backend_stats_;

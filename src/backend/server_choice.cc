@@ -81,7 +81,7 @@ ServerIndex ServerChoice::pick(PickInput input, Slot slot) noexcept {
       if (server.has_free_slot()) return index;
     } else if (server.try_begin_lease()) {
       const ServerRole role = backend_.role_of(index);
-      backend_.picker().on_lease(*table(role), state(role), index);
+      backend_.picker().on_lease(*table(role), state(role), index, input.now);
       return index;
     }
     full_.insert(index);
@@ -110,9 +110,14 @@ ServerIndex ServerChoice::pick_by_role(const PickInput& input) noexcept {
   return picker.pick(*table(backup), state(backup), input);
 }
 
-void ServerChoice::on_release(ServerIndex server) noexcept {
+void ServerChoice::on_response(ServerIndex server, Duration after, TimePoint now) noexcept {
   const ServerRole role = backend_.role_of(server);
-  backend_.picker().on_release(*table(role), state(role), server);
+  backend_.picker().on_response(*table(role), state(role), server, after, now);
+}
+
+void ServerChoice::on_release(ServerIndex server, balance::AttemptEnd end, TimePoint now) noexcept {
+  const ServerRole role = backend_.role_of(server);
+  backend_.picker().on_release(*table(role), state(role), server, end, now);
 }
 
 void ServerChoice::leave_out(ServerIndex server, TimePoint refused_at) noexcept {

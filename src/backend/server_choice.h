@@ -72,8 +72,10 @@ class ServerChoice {
   }
   // Whether somebody could be picked, if nobody was full.
   bool has_candidates() const noexcept { return candidates_->has_some; }
-  // A slot that a pick took was given back.
-  void on_release(balance::ServerIndex server) noexcept;
+  // What the picker learns of an attempt: its response began, so long after the request was sent;
+  // the slot that it took was given back.
+  void on_response(balance::ServerIndex server, Duration after, TimePoint now) noexcept;
+  void on_release(balance::ServerIndex server, balance::AttemptEnd end, TimePoint now) noexcept;
 
   // The server refused a connection then: for a while it is picked only if nobody else can be.
   void leave_out(balance::ServerIndex server, TimePoint refused_at) noexcept;

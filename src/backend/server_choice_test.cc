@@ -13,11 +13,6 @@ using enum ServerVerdict;
 
 ServerIndex server(std::size_t number) { return balance::to_server(number); }
 
-Balance balance_named(std::string_view name) {
-  const auto named = std::ranges::find(balance::kPickers, name, &balance::PickerEntry::name);
-  return static_cast<Balance>(named - balance::kPickers.begin());
-}
-
 struct Spec {
   std::uint32_t weight = 1;
   bool backup = false;
@@ -50,7 +45,7 @@ class Chosen {
   void give_back() {
     if (taken_.empty()) return;
     of(taken_.front()).end_lease();
-    choice.on_release(taken_.front());
+    choice.on_release(taken_.front(), {}, {});
     taken_.pop_front();
   }
   void set(std::size_t number, AdminState state) {
@@ -107,11 +102,11 @@ TEST(ServerChoice, ABackupIsJudgedLikeAnyoneWhenNoPrimaryIsLeft) {
 
 TEST(ServerChoice, SaysWhoIsBehindIfTheAlgorithmCompares) {
   BackendSettings settings = settings_of({{}, {}, {}});
-  settings.balance = balance_named("least_connections");
+  settings.balance = balance::default_settings("least_connections");
   Chosen comparing(settings);
   EXPECT_EQ(comparing.pick(), server(0));
   EXPECT_EQ(comparing.verdicts(), std::vector({behind, picked, behind}));
-  settings.balance = balance_named("round_robin");
+  settings.balance = balance::default_settings("round_robin");
   Chosen in_turn(settings);
   EXPECT_EQ(in_turn.pick(), server(0));
   EXPECT_EQ(in_turn.verdicts(), std::vector({usable, picked, usable}));
@@ -146,7 +141,7 @@ TEST(ServerChoice, ARefusalIsForgottenAfterThePause) {
 TEST(ServerChoice, SaysWhereChanceDecides) {
   BackendSettings settings = settings_of({{}, {}});
   for (const bool is_drawn : {false, true}) {
-    settings.balance = balance_named(is_drawn ? "random" : "round_robin");
+    settings.balance = balance::default_settings(is_drawn ? "random" : "round_robin");
     EXPECT_EQ(Chosen(settings).explain().is_drawn, is_drawn);
   }
 }
@@ -156,7 +151,7 @@ class AskingMovesNothing : public testing::TestWithParam<std::size_t> {
  protected:
   BackendSettings settings() {
     BackendSettings settings;
-    settings.balance = static_cast<Balance>(GetParam());
+    settings.balance = balance::default_settings(balance::pickers()[GetParam()].name);
     for (std::uint32_t i = 1 + random_.below(9); i > 0; --i) {
       ServerSettings& server = settings.servers.emplace_back();
       server.weight = random_.below(4);
@@ -211,9 +206,9 @@ TEST_P(AskingMovesNothing, AndNamesTheServerThatIsPickedThen) {
 }
 
 INSTANTIATE_TEST_SUITE_P(ServerChoice, AskingMovesNothing,
-                         testing::Range(std::size_t{0}, balance::kPickers.size()),
+                         testing::Range(std::size_t{0}, balance::pickers().size()),
                          [](const auto& picker) {
-                           return std::string(balance::kPickers[picker.param].name);
+                           return std::string(balance::pickers()[picker.param].name);
                          });
 
 }  // namespace

@@ -247,11 +247,16 @@ void ServerPool::close_idle() noexcept {
   }
 }
 
+void ServerLease::on_response(Duration after) const noexcept {
+  if (WorkerBackend* owner = pool_->owner()) owner->on_response(pool_->index(), after);
+}
+
 void ServerLease::release() noexcept {
   if (!pool_) return;
   pool_->server().end_lease();
   if (WorkerBackend* owner = pool_->owner()) {
-    owner->on_release(pool_->index());
+    const Duration lasted = owner->worker().now() - began_;
+    owner->on_release(pool_->index(), {.lasted = lasted, .has_failed = has_failed_});
   } else {
     // The backend may be gone from this worker only, while on another one somebody waits.
     pool_->wait_queue_->on_slot_free();

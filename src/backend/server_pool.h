@@ -132,12 +132,14 @@ class ServerPool : public LocalCounted {
 class ServerLease {
  public:
   ServerLease() = default;
-  // The slot has been taken.
-  explicit ServerLease(ServerPool& pool) noexcept : pool_(pool) {}
+  // The slot has been taken, just now.
+  ServerLease(ServerPool& pool, TimePoint now) noexcept : pool_(pool), began_(now) {}
   ServerLease(ServerLease&&) = default;
   ServerLease& operator=(ServerLease&& other) noexcept {
     release();
     pool_ = std::move(other.pool_);
+    began_ = other.began_;
+    has_failed_ = other.has_failed_;
     return *this;
   }
   ~ServerLease() { release(); }
@@ -147,10 +149,16 @@ class ServerLease {
   balance::ServerIndex index() const noexcept { return pool_->index(); }
   Server& server() const noexcept { return pool_->server(); }
   stats::ServerCells& cells() const noexcept { return pool_->cells(); }
+  // The response began, or the connection if it is a tunnel's, so long after it was asked for.
+  void on_response(Duration after) const noexcept;
+  // The server did not do what it should.
+  void mark_failed() noexcept { has_failed_ = true; }
   void release() noexcept;
 
  private:
   LocalRef<ServerPool> pool_;
+  TimePoint began_{};
+  bool has_failed_ = false;
 };
 
 // What a request has of a connection to its server; given back when it goes out of scope. The lease

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "backend/connect_plan.h"
+#include "config/difference.h"
 
 namespace weir::backend {
 
@@ -47,7 +48,7 @@ WorkerBackend::WorkerBackend(Worker& worker, std::shared_ptr<Backend> backend,
 void WorkerBackend::take_over(WorkerBackend& predecessor) noexcept {
   const Backend& before = *predecessor.backend_;
   if (before.servers() == backend_->servers() &&
-      before.settings().balance == backend_->settings().balance) {
+      config::is_equal(before.settings().balance, backend_->settings().balance)) {
     choice_.take_position_of(predecessor.choice_);
   }
   for (const auto& pool : predecessor.pools_) {
@@ -100,11 +101,11 @@ Picked WorkerBackend::pick(std::span<const LocalRef<ServerPool>> tried) noexcept
                                           .now = worker_.now()},
                                          ServerChoice::Slot::take);
   if (index == ServerIndex::none) return {.lease = {}, .is_full = choice_.are_some_full()};
-  return {.lease = ServerLease(pool_of(index))};
+  return {.lease = ServerLease(pool_of(index), worker_.now())};
 }
 
-void WorkerBackend::on_release(ServerIndex index) noexcept {
-  choice_.on_release(index);
+void WorkerBackend::on_release(ServerIndex index, balance::AttemptEnd end) noexcept {
+  choice_.on_release(index, end, worker_.now());
   if (backend_->may_be_full()) wait_queue_->on_slot_free();
 }
 

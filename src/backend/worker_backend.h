@@ -79,7 +79,10 @@ class WorkerBackend : public LocalCounted, private Link {
   friend class IntrusiveList<WorkerBackend>;
   void take_over(WorkerBackend& predecessor) noexcept;
   void succeed(WorkerBackend& older) noexcept;
-  void on_release(balance::ServerIndex index) noexcept;
+  void on_response(balance::ServerIndex index, Duration after) noexcept {
+    choice_.on_response(index, after, worker_.now());
+  }
+  void on_release(balance::ServerIndex index, balance::AttemptEnd end) noexcept;
 
   Worker& worker_;
   std::shared_ptr<Backend> backend_;

@@ -285,12 +285,12 @@ TEST_F(WorkerBackendTest, WithoutAPauseARefusalIsForgotten) {
 }
 
 TEST_F(WorkerBackendTest, BackupsAreThereForWhenNoPrimaryCanBePicked) {
-  for (const balance::PickerEntry& entry : balance::kPickers) {
+  for (const balance::PickerEntry& entry : balance::pickers()) {
     FakeServer a;
     FakeServer b;
     FakeServer c;
     BackendSettings settings = settings_of({a.address, b.address, c.address});
-    settings.balance = static_cast<Balance>(&entry - balance::kPickers.data());
+    settings.balance = balance::default_settings(entry.name);
     settings.servers[0].backup = true;
     settings.servers[2].weight = 0;
     make(settings);

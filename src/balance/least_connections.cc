@@ -190,14 +190,14 @@ ServerIndex LeastConnectionsPicker::pick(const Table& table, State& state,
   return best;
 }
 
-void LeastConnectionsPicker::on_lease(const Table& table, State& state,
-                                      ServerIndex server) const noexcept {
+void LeastConnectionsPicker::on_lease(const Table& table, State& state, ServerIndex server,
+                                      TimePoint) const noexcept {
   Tournament tournament(table, state);
   tournament.set_leases(server, tournament.leases(server) + 1);
 }
 
-void LeastConnectionsPicker::on_release(const Table& table, State& state,
-                                        ServerIndex server) const noexcept {
+void LeastConnectionsPicker::on_release(const Table& table, State& state, ServerIndex server,
+                                        AttemptEnd, TimePoint) const noexcept {
   Tournament tournament(table, state);
   // A lease may be older than this state.
   const std::uint32_t leases = tournament.leases(server);

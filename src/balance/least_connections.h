@@ -16,8 +16,14 @@
 
 namespace weir::balance {
 
+struct LeastConnectionsSettings {};
+template <class V>
+void describe(V&, LeastConnectionsSettings&) {}
+
 class LeastConnectionsPicker final : public Picker {
  public:
+  explicit LeastConnectionsPicker(LeastConnectionsSettings = {}) {}
+
   std::unique_ptr<const Table> build(std::span<const ServerSpec> servers,
                                      const ServerSet& candidates) const override;
   std::unique_ptr<State> start(const Table& table, WorkerIndex worker,
@@ -25,8 +31,10 @@ class LeastConnectionsPicker final : public Picker {
   std::unique_ptr<State> copy(const State& state) const override;
   ServerIndex pick(const Table& table, State& state,
                    const PickInput& input) const noexcept override;
-  void on_lease(const Table& table, State& state, ServerIndex server) const noexcept override;
-  void on_release(const Table& table, State& state, ServerIndex server) const noexcept override;
+  void on_lease(const Table& table, State& state, ServerIndex server,
+                TimePoint now) const noexcept override;
+  void on_release(const Table& table, State& state, ServerIndex server, AttemptEnd end,
+                  TimePoint now) const noexcept override;
 };
 
 }  // namespace weir::balance

@@ -39,11 +39,11 @@ class Cluster {
   // As a backend does it: the shared counter and the worker's event.
   void lease(std::size_t number, std::size_t worker = 0) {
     ++leases_[to_server(number)];
-    picker_.on_lease(*table_, *states_[worker], to_server(number));
+    picker_.on_lease(*table_, *states_[worker], to_server(number), {});
   }
   void release(std::size_t number, std::size_t worker = 0) {
     --leases_[to_server(number)];
-    picker_.on_release(*table_, *states_[worker], to_server(number));
+    picker_.on_release(*table_, *states_[worker], to_server(number), {}, {});
   }
   std::size_t pick_and_lease(const PickInput& input = {}, std::size_t worker = 0) {
     const std::size_t picked = to_number(pick(input, worker));
@@ -138,11 +138,11 @@ TEST(LeastConnections, NeverCountsBelowZero) {
   const LeastConnectionsPicker picker;
   const auto table = picker.build(specs_of({1, 1}), ServerSet::all(2));
   const auto state = picker.start(*table, WorkerIndex{0}, 1);
-  for (int i = 0; i < 3; ++i) picker.on_release(*table, *state, to_server(1));
+  for (int i = 0; i < 3; ++i) picker.on_release(*table, *state, to_server(1), {}, {});
   EXPECT_EQ(picker.pick(*table, *state, {}), to_server(0));
-  picker.on_lease(*table, *state, to_server(1));
-  picker.on_lease(*table, *state, to_server(0));
-  picker.on_release(*table, *state, to_server(1));
+  picker.on_lease(*table, *state, to_server(1), {});
+  picker.on_lease(*table, *state, to_server(0), {});
+  picker.on_release(*table, *state, to_server(1), {}, {});
   EXPECT_EQ(picker.pick(*table, *state, {}), to_server(1));
 }
 

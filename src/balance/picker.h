@@ -33,6 +33,16 @@ class State {
 // own, written by every worker, so that reading one may cost a cache miss.
 using LeaseCounters = std::span<const std::atomic<std::uint32_t>* const>;
 
+// What the control thread makes of what is known of each server (reports, traffic, failures), by
+// its number: lower is better. Written there alone, seldom.
+using LoadScores = std::span<const std::atomic<float>>;
+
+// How an attempt went that held a lease.
+struct AttemptEnd {
+  Duration lasted{};  // from the lease on
+  bool has_failed = false;
+};
+
 // What one pick is told. All borrowed for the call.
 struct PickInput {
   // Candidates of the table that this pick must leave out, because they are full, or refused this
@@ -40,9 +50,10 @@ struct PickInput {
   const ServerSet* excluded = nullptr;
   // Servers that this exchange tried already; a handful, in any order.
   std::span<const ServerIndex> tried = {};
-  LeaseCounters leases = {};  // of all servers of the table; empty: not known
-  std::uint64_t hash = 0;     // of the balancing key; the same key, the same hash
-  std::uint64_t random = 0;   // 64 fresh random bits
+  LeaseCounters leases = {};               // of all servers of the table; empty: not known
+  LoadScores scores = {};                  // likewise
+  std::optional<std::uint64_t> hash = {};  // of the balancing key; nullopt: it has none
+  std::uint64_t random = 0;                // 64 fresh random bits
   TimePoint now = {};
   PickRecorder* recorder = nullptr;  // told what the pick considers; nullptr: nobody asks
 
@@ -82,9 +93,13 @@ class Picker {
   virtual ServerIndex pick(const Table& table, State& state,
                            const PickInput& input) const noexcept = 0;
 
-  // Worker. An attempt on this server began, or ended.
-  virtual void on_lease(const Table&, State&, ServerIndex) const noexcept {}
-  virtual void on_release(const Table&, State&, ServerIndex) const noexcept {}
+  // What follows: worker, at a time that never goes back. An attempt on this server began; its
+  // response began, or its connection if it is a tunnel, so long after the request was sent; it
+  // ended.
+  virtual void on_lease(const Table&, State&, ServerIndex, TimePoint) const noexcept {}
+  virtual void on_response(const Table&, State&, ServerIndex, Duration, TimePoint) const noexcept {}
+  virtual void on_release(const Table&, State&, ServerIndex, AttemptEnd, TimePoint) const noexcept {
+  }
 };
 
 // The candidates that have a weight.

@@ -1,4 +1,4 @@
-// What every balancing algorithm promises, run over kPickers: an entry there is enrolled by being
+// What every balancing algorithm promises, run over pickers(): an entry there is enrolled by being
 // there.
 
 #include <cstdlib>
@@ -29,7 +29,7 @@ constexpr int kPicks = 50'000;
 
 class PickerContract : public testing::TestWithParam<PickerEntry> {
  protected:
-  PickerContract() : picker_(GetParam().make()) {}
+  PickerContract() : picker_(make_picker(default_settings(GetParam().name))) {}
 
   std::vector<ServerSpec> random_servers(std::uint32_t servers_max, std::uint32_t weight_max) {
     std::vector<ServerSpec> servers(1 + random_.below(servers_max));
@@ -54,13 +54,12 @@ class PickerContract : public testing::TestWithParam<PickerEntry> {
   const std::unique_ptr<const Picker> picker_;
 };
 
-INSTANTIATE_TEST_SUITE_P(EveryPicker, PickerContract, testing::ValuesIn(kPickers),
+INSTANTIATE_TEST_SUITE_P(EveryPicker, PickerContract, testing::ValuesIn(pickers()),
                          [](const auto& info) { return std::string(info.param.name); });
 
 TEST_P(PickerContract, IsFoundByItsName) {
-  ASSERT_NE(find_picker(GetParam().name), nullptr);
-  EXPECT_EQ(find_picker(GetParam().name)->page, GetParam().page);
-  EXPECT_EQ(find_picker("no such algorithm"), nullptr);
+  const PickerEntry& found = picker_of(default_settings(GetParam().name));
+  EXPECT_EQ(found.name, GetParam().name);
 }
 
 TEST_P(PickerContract, PicksAnAllowedCandidateWheneverThereIsOne) {
@@ -102,8 +101,8 @@ TEST_P(PickerContract, PicksTheSameFromTheSameStateAndInput) {
     const ServerIndex expected = picker_->pick(*table, *copy, input);
     ASSERT_EQ(picker_->pick(*table, *state, input), expected);
     if (expected == ServerIndex::none) continue;
-    picker_->on_lease(*table, *state, expected);
-    if (i % 2 == 0) picker_->on_release(*table, *state, expected);
+    picker_->on_lease(*table, *state, expected, {});
+    if (i % 2 == 0) picker_->on_release(*table, *state, expected, {}, {});
   }
 }
 
@@ -119,14 +118,14 @@ TEST_P(PickerContract, SpreadsByWeight) {
   for (int i = 0; i < kPicks; ++i) {
     if (i >= kInFlight) {
       --leases[picks[i - kInFlight]];
-      picker_->on_release(*table, *state, picks[i - kInFlight]);
+      picker_->on_release(*table, *state, picks[i - kInFlight], {}, {});
     }
     PickInput input = random_input(nullptr, {});
     input.leases = leases.counters();
     picks.push_back(picker_->pick(*table, *state, input));
     ++counts[to_number(picks.back())];
     ++leases[picks.back()];
-    picker_->on_lease(*table, *state, picks.back());
+    picker_->on_lease(*table, *state, picks.back(), {});
   }
   for (int i = 0; i < 4; ++i) {
     EXPECT_NEAR(counts[i], kPicks * servers[i].weight / 10.0, kPicks / 50.0);
@@ -154,8 +153,8 @@ TEST_P(PickerContract, PicksTheSameWithARecorder) {
       ASSERT_EQ(allocations, before);
       if (picked == ServerIndex::none) continue;
       ++leases[picked];
-      picker_->on_lease(*table, *state, picked);
-      picker_->on_lease(*table, *recorded_state, picked);
+      picker_->on_lease(*table, *state, picked, {});
+      picker_->on_lease(*table, *recorded_state, picked, {});
     }
   }
 }
@@ -208,8 +207,8 @@ TEST_P(PickerContract, DoesNotAllocateToPick) {
     const ServerIndex picked =
         picker_->pick(*table, *state, random_input(i % 2 == 0 ? nullptr : &excluded, tried));
     if (picked == ServerIndex::none) continue;
-    picker_->on_lease(*table, *state, picked);
-    picker_->on_release(*table, *state, picked);
+    picker_->on_lease(*table, *state, picked, {});
+    picker_->on_release(*table, *state, picked, {}, {});
   }
   EXPECT_EQ(allocations, before);
 }

@@ -1,9 +1,10 @@
 #pragma once
-// Every balancing algorithm, by the name that configurations use. A new one is a file, a line here,
-// a page and a test; picker_contract_test runs over this list.
+// Every balancing algorithm, by the name that configurations use. A new one is a file, a member and
+// a line here, a page and a test; picker_contract_test runs over this list.
 
-#include <array>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string_view>
 
 #include "balance/least_connections.h"
@@ -11,35 +12,59 @@
 #include "balance/power_of_two.h"
 #include "balance/random.h"
 #include "balance/round_robin.h"
+#include "config/problem.h"
 
 namespace weir::balance {
 
+// `balance` of a backend: the settings of one algorithm, or none, which is the first.
+struct BalanceSettings {
+  config::Position position;
+  std::optional<RoundRobinSettings> round_robin;
+  std::optional<RandomSettings> random;
+  std::optional<PowerOfTwoSettings> power_of_two;
+  std::optional<LeastConnectionsSettings> least_connections;
+};
+
+// Whether an algorithm goes by the configuration, the request and chance alone, or by what the
+// servers do as well.
+enum class Method : std::uint8_t { is_static, is_dynamic };
+
+// Calls visit.operator()<PICKER>(name, settings, method, help) for each.
+template <class Settings, class Visit>
+void for_each_picker(Settings& s, Visit&& visit) {
+  visit.template operator()<RoundRobinPicker>("round_robin", s.round_robin, Method::is_static,
+                                              "In turn, in proportion to the weights.");
+  visit.template operator()<RandomPicker>("random", s.random, Method::is_static,
+                                          "By chance, in proportion to the weights.");
+  visit.template operator()<PowerOfTwoPicker>(
+      "power_of_two", s.power_of_two, Method::is_dynamic,
+      "Of two drawn by chance the one with fewer requests in flight.");
+  visit.template operator()<LeastConnectionsPicker>(
+      "least_connections", s.least_connections, Method::is_dynamic,
+      "The one with the fewest requests in flight for its weight.");
+}
+
+template <class V>
+void describe(V& v, BalanceSettings& s) {
+  v.exactly_one();
+  v.or_name();
+  for_each_picker(s, [&v]<class>(std::string_view name, auto& settings, Method,
+                                 std::string_view help) { v.field(name, settings, help); });
+}
+
 struct PickerEntry {
   std::string_view name;
-  std::unique_ptr<const Picker> (*make)();
-  std::string_view page;  // its documentation, relative to the repository
+  Method method;
 };
 
-template <class T>
-std::unique_ptr<const Picker> make() {
-  return std::make_unique<T>();
-}
+// In the order of for_each_picker().
+std::span<const PickerEntry> pickers();
+// The entry that the settings name.
+const PickerEntry& picker_of(const BalanceSettings& settings);
+// All defaults, of an algorithm in pickers().
+BalanceSettings default_settings(std::string_view name);
 
-// The first one is the default.
-inline constexpr std::array kPickers = {
-    PickerEntry{"round_robin", make<RoundRobinPicker>, "docs/reference/balance/round_robin.md"},
-    PickerEntry{"random", make<RandomPicker>, "docs/reference/balance/random.md"},
-    PickerEntry{"power_of_two", make<PowerOfTwoPicker>, "docs/reference/balance/power_of_two.md"},
-    PickerEntry{"least_connections", make<LeastConnectionsPicker>,
-                "docs/reference/balance/least_connections.md"},
-};
-
-// The entry of this name, or nullptr.
-constexpr const PickerEntry* find_picker(std::string_view name) noexcept {
-  for (const PickerEntry& entry : kPickers) {
-    if (entry.name == name) return &entry;
-  }
-  return nullptr;
-}
+// Jobs thread or start.
+std::unique_ptr<const Picker> make_picker(const BalanceSettings& settings);
 
 }  // namespace weir::balance

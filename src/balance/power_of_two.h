@@ -8,8 +8,14 @@
 
 namespace weir::balance {
 
+struct PowerOfTwoSettings {};
+template <class V>
+void describe(V&, PowerOfTwoSettings&) {}
+
 class PowerOfTwoPicker final : public Picker {
  public:
+  explicit PowerOfTwoPicker(PowerOfTwoSettings = {}) {}
+
   std::unique_ptr<const Table> build(std::span<const ServerSpec> servers,
                                      const ServerSet& candidates) const override;
   std::unique_ptr<State> start(const Table& table, WorkerIndex worker,

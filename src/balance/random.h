@@ -5,8 +5,14 @@
 
 namespace weir::balance {
 
+struct RandomSettings {};
+template <class V>
+void describe(V&, RandomSettings&) {}
+
 class RandomPicker final : public Picker {
  public:
+  explicit RandomPicker(RandomSettings = {}) {}
+
   std::unique_ptr<const Table> build(std::span<const ServerSpec> servers,
                                      const ServerSet& candidates) const override;
   std::unique_ptr<State> start(const Table& table, WorkerIndex worker,

@@ -11,8 +11,14 @@
 
 namespace weir::balance {
 
+struct RoundRobinSettings {};
+template <class V>
+void describe(V&, RoundRobinSettings&) {}
+
 class RoundRobinPicker final : public Picker {
  public:
+  explicit RoundRobinPicker(RoundRobinSettings = {}) {}
+
   std::unique_ptr<const Table> build(std::span<const ServerSpec> servers,
                                      const ServerSet& candidates) const override;
   std::unique_ptr<State> start(const Table& table, WorkerIndex worker,

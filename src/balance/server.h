@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/assert.h"
@@ -34,6 +35,10 @@ enum class ServerRole : std::uint8_t { primary, backup };
 struct ServerSpec {
   std::uint32_t weight = 1;  // 0 to kWeightMax; 0: stays configured, gets nothing
   ServerRole role = ServerRole::primary;
+  // What the server is known by, to others as well: where keys are placed hangs on these and on
+  // nothing else. They outlive the spec.
+  std::string_view name = {};
+  std::string_view address = {};  // as configured, "10.0.1.10:8080"
 };
 
 // A set of servers, one bit each. Copying allocates; asking and changing does not.

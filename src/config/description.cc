@@ -67,7 +67,7 @@ std::string type_name(const Type& type) {
     case Type::Kind::located:
       return type_name(type.element());
     case Type::Kind::structure:
-      return "mapping";
+      return type.structure().is_name_allowed ? "name or mapping" : "mapping";
   }
   return {};
 }

@@ -83,6 +83,7 @@ struct StructDescription {
   const void* defaults = nullptr;              // an initial value, alive for ever
   std::optional<std::size_t> position_offset;  // of a member `Position position`
   bool has_exactly_one = false;                // of its keys
+  bool is_name_allowed = false;  // of one of its keys, whose value then is as it is initially
 };
 
 // The scalar within lists and other holders: what range() bounds.
@@ -166,9 +167,13 @@ class Describer {
 
   // The struct is a choice: one of its keys is written, and no other.
   void exactly_one() { has_exactly_one_ = true; }
+  // Of such a struct, whose members are optional: the name of a key alone may be written as well,
+  // and stands for that key with all its defaults.
+  void or_name() { is_name_allowed_ = true; }
 
   std::size_t offset_of(const void* member) const;
   bool has_exactly_one() const { return has_exactly_one_; }
+  bool is_name_allowed() const { return is_name_allowed_; }
   std::vector<FieldDescription> take_fields() { return std::move(fields_); }
 
  private:
@@ -178,6 +183,7 @@ class Describer {
   std::span<const std::byte> object_;
   std::vector<FieldDescription> fields_;
   bool has_exactly_one_ = false;
+  bool is_name_allowed_ = false;
 };
 
 template <class T>
@@ -189,6 +195,7 @@ const StructDescription& description_of() {
     describe(describer, initial);
     made.fields = describer.take_fields();
     made.has_exactly_one = describer.has_exactly_one();
+    made.is_name_allowed = describer.is_name_allowed();
     made.defaults = &initial;
     if constexpr (requires {
                     { initial.position } -> std::same_as<Position&>;

@@ -36,6 +36,15 @@ std::string print_list(const Type& type, const void* list) {
 
 std::string print_struct(const StructDescription& description, const void* object) {
   std::string text;
+  if (description.is_name_allowed) {
+    // A key that has nothing but defaults is printed by its name alone.
+    for (const FieldDescription& field : description.fields) {
+      const void* const value = field.type->item(member(field, object), 0);
+      if (value != nullptr && print_value(field.type->element(), value) == "{}") {
+        return std::string(field.name);
+      }
+    }
+  }
   for (const FieldDescription& field : description.fields) {
     const void* const value = member(field, object);
     if (is_equal(*field.type, value, member(field, description.defaults))) continue;

@@ -68,6 +68,7 @@ class Reader {
   void read_list(const Node& node, const FieldDescription& field, const Type& type, void* out);
   void check_required(const Node& node, const StructDescription& description,
                       const std::vector<const Node*>& keys, std::size_t required);
+  void read_name(const Node& node, const StructDescription& description, std::byte* object);
   void check_choice(const Node& node, const StructDescription& description);
   void check_length(const Node& node, const FieldDescription& field);
   void report_unknown(const Node& key, const StructDescription& description);
@@ -83,12 +84,15 @@ class Reader {
 
 void Reader::read_struct(const Node& node, const StructDescription& description,
                          std::byte* object) {
+  if (description.position_offset) {
+    *reinterpret_cast<Position*>(object + *description.position_offset) = node.position;
+  }
+  if (description.is_name_allowed && node.kind == Node::Kind::scalar) {
+    return read_name(node, description, object);
+  }
   if (node.kind != Node::Kind::mapping) {
     problems_.error(node.position, "expected a mapping, found " + found(node));
     return;
-  }
-  if (description.position_offset) {
-    *reinterpret_cast<Position*>(object + *description.position_offset) = node.position;
   }
   const std::vector<FieldDescription>& fields = description.fields;
   std::vector<const Node*> keys(fields.size());  // as they were found, by field
@@ -133,6 +137,20 @@ void Reader::check_required(const Node& node, const StructDescription& descripti
     problems_.error(other_key->position, fmt::format("either {} or {} may be written, not both",
                                                      quote(name), quote(other->name)));
   }
+}
+
+void Reader::read_name(const Node& node, const StructDescription& description, std::byte* object) {
+  const auto field = std::ranges::find(description.fields, node.text, &FieldDescription::name);
+  if (field != description.fields.end()) {
+    Node empty;
+    empty.kind = Node::Kind::mapping;
+    empty.position = node.position;
+    return read_value(empty, *field, *field->type, object + field->offset);
+  }
+  Nearest nearest(node.text);
+  for (const FieldDescription& known : description.fields) nearest.consider(known.name);
+  problems_.error(node.position, fmt::format("expected one of {}, found {}{}",
+                                             names_of(description), found(node), nearest.hint()));
 }
 
 void Reader::check_choice(const Node& node, const StructDescription& description) {

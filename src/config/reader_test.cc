@@ -334,6 +334,44 @@ TEST(Reader, OneKeyMayBeWrittenInsteadOfARequiredOne) {
             "addresses: [a]\n^\n");
 }
 
+struct NamedChoice {
+  Position position;
+  std::optional<test::Limits> limits;
+  std::optional<test::Server> server;
+};
+template <class V>
+void describe(V& v, NamedChoice& s) {
+  v.exactly_one();
+  v.or_name();
+  v.field("limits", s.limits, "All of it has defaults.");
+  v.field("server", s.server, "This requires a key.");
+}
+
+TEST(Reader, OfAChoiceTheNameAloneMayBeEnough) {
+  NamedChoice choice;
+  const auto problems_of_named = [&](std::string text) {
+    choice = {};
+    Problems problems;
+    const Document document = parse_document("weir.yaml", std::move(text), problems);
+    read(document.root, choice, problems);
+    return print(problems, document);
+  };
+  EXPECT_EQ(problems_of_named("limits"), "");
+  ASSERT_TRUE(choice.limits);
+  EXPECT_EQ(choice.limits->timeout, std::chrono::seconds(10));
+  EXPECT_FALSE(choice.server);
+  EXPECT_EQ(choice.position.line, 1u);
+  EXPECT_EQ(problems_of_named("limits: { timeout: 3s }"), "");
+  EXPECT_EQ(choice.limits->timeout, std::chrono::seconds(3));
+  EXPECT_EQ(problems_of_named("limit"),
+            "weir.yaml:1:1: error: expected one of limits, server, found 'limit' (did you mean "
+            "'limits'?)\nlimit\n^\n");
+  EXPECT_EQ(problems_of_named("server"),
+            "weir.yaml:1:1: error: missing key 'address'\nserver\n^\n");
+  EXPECT_NE(problems_of_named("[limits]").find("expected a mapping, found a list"),
+            std::string::npos);
+}
+
 TEST(Reader, AChoiceHasExactlyOneKey) {
   EXPECT_EQ(problems_of_choice("one: 1"), "");
   EXPECT_NE(problems_of_choice("{}").find("1:1: error: expected one of one, two, found nothing"),

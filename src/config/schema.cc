@@ -153,8 +153,16 @@ class SchemaWriter {
       case Type::Kind::located:
         return add_type(out, field, type.element());
       case Type::Kind::structure:
-        return out.add("$ref", quoted(reference_to(type.structure())));
+        return add_reference(out, type.structure());
     }
+  }
+
+  void add_reference(JsonText& out, const StructDescription& description) const {
+    const std::string reference = quoted(reference_to(description));
+    if (!description.is_name_allowed) return out.add("$ref", reference);
+    JsonText names;
+    for (const FieldDescription& field : description.fields) names.add(quoted(field.name));
+    out.add("anyOf", fmt::format(R"([{{"enum":{}}},{{"$ref":{}}}])", names.array(), reference));
   }
 
   void add_list(JsonText& out, const FieldDescription& field, const Type& type) const {

@@ -16,7 +16,7 @@ NUMBER = {
     "cli": 9,
 }
 # Equals that may be included all the same: (includer, included).
-EQUALS = {("stats", "base")}
+EQUALS = {("stats", "base"), ("balance", "config")}
 # Below one folder: a subfolder includes itself, the folder above it and these.
 SUBFOLDERS = {"protocol": {"http"}}
 
