@@ -7,14 +7,14 @@
 # shellcheck disable=SC2034  # the sets are used by name
 deps_build=(
   clang-19 lld-19 llvm-19 ninja-build cmake ccache
-  libyaml-cpp-dev libc-ares-dev rapidjson-dev libfmt-dev libcli11-dev liburing-dev libgtest-dev
+  libyaml-cpp-dev libc-ares-dev libmaxminddb-dev rapidjson-dev libfmt-dev libcli11-dev liburing-dev libgtest-dev
   libbenchmark-dev
 )
 deps_test=(
   clang-tidy-19 clang-format-19 libclang-rt-19-dev git openssl curl python3 python3-pytest
   python3-pytest-xdist nginx-light libnginx-mod-stream haproxy wrk nghttp2-client apache2-utils
   mariadb-server mariadb-client postgresql redis-server redis-tools memcached mosquitto
-  mosquitto-clients sip-tester python3-grpcio iproute2 chromium nodejs npm dnsmasq-base
+  mosquitto-clients sip-tester python3-grpcio iproute2 chromium nodejs npm dnsmasq-base libmaxmind-db-writer-perl
 )
 deps_bench=(
   gcc libc6-dev liburing-dev libbpf-dev python3 openssl util-linux nginx-light libnginx-mod-stream

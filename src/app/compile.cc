@@ -8,6 +8,7 @@
 #include "config/reader.h"
 #include "config/text.h"
 #include "protocol/http/characters.h"
+#include "proxy/pick_for.h"
 
 namespace weir::app {
 namespace {
@@ -160,6 +161,48 @@ void check_source(const BackendEntry& backend, const backend::ServerSettings& se
                                       quote(*server.name));
 }
 
+// Where servers are, and what hangs on it.
+void check_places(const Settings& settings, const BackendEntry& backend, Problems& problems) {
+  const bool goes_by_zone = *backend.cross_zone != balance::CrossZone::always;
+  if (goes_by_zone && settings.zone->empty()) {
+    problems.error(backend.cross_zone.position,
+                   "cross_zone needs 'zone' at the top: where this process runs");
+  }
+  config::Nearest nearest(*settings.zone);
+  bool is_known = false;
+  for (const auto& server : backend.servers) {
+    if (goes_by_zone && server.zone->empty()) {
+      problems.error(server.name.position,
+                     "server " + quote(*server.name) + " has no 'zone', and cross_zone goes by it");
+    }
+    if (server.location && settings.geo_database->empty()) {
+      problems.error(server.name.position,
+                     "location needs 'geo_database' at the top: where clients are");
+    }
+    nearest.consider(*server.zone);
+    is_known = is_known || *server.zone == *settings.zone;
+  }
+  if (goes_by_zone && !settings.zone->empty() && !is_known) {
+    problems.error(backend.cross_zone.position, "no server of backend " + quote(*backend.name) +
+                                                    " is in the zone " + quote(*settings.zone) +
+                                                    " of this process" + nearest.hint());
+  }
+  const std::size_t levels = balance::Placement::count_levels(
+      backend::places_of(backend, *settings.zone), *backend.cross_zone);
+  if (levels > balance::kLevelsMax) {
+    problems.error(backend.name.position,
+                   "the servers of backend " + quote(*backend.name) + " are at " +
+                       std::to_string(levels) + " priorities, zones and places; at most " +
+                       std::to_string(balance::kLevelsMax) + " can be told apart");
+  }
+}
+
+void check_geo(const Settings& settings, Problems& problems) {
+  if (settings.geo_database->empty()) return;
+  const auto opened = net::GeoDatabase::open(*settings.geo_database);
+  if (!opened) problems.error(settings.geo_database.position, opened.error());
+}
+
 void check_backend(const BackendEntry& backend, Problems& problems) {
   check_filters(backend.filters, problems);
   Names servers("server", problems);
@@ -191,6 +234,7 @@ Settings load_settings(const config::Document& document, Problems& problems) {
   for (const auto& backend : settings.backends) {
     backends.add(backend.name);
     check_backend(backend, problems);
+    check_places(settings, backend, problems);
   }
   for (const auto& listener : settings.listeners) {
     listeners.add(listener.name);
@@ -198,6 +242,7 @@ Settings load_settings(const config::Document& document, Problems& problems) {
   }
   check_addresses(settings, problems);
   check_resolver(settings.resolver, problems);
+  check_geo(settings, problems);
   return settings;
 }
 
@@ -213,23 +258,43 @@ BackendPlaces places_of(const std::vector<std::shared_ptr<backend::Backend>>& ba
   return places;
 }
 
+// Not found any more since it was checked: the places of clients are not known then.
+std::shared_ptr<const net::GeoDatabase> open_geo(const Settings& settings, const InForce* before) {
+  const std::string& path = *settings.geo_database;
+  if (path.empty()) return nullptr;
+  const bool is_same =
+      before != nullptr && before->snapshot.geo != nullptr && before->snapshot.geo->is_of(path);
+  if (is_same) return before->snapshot.geo;
+  return net::GeoDatabase::open(path).value_or(nullptr);
+}
+
+bool has_locations(const BackendEntry& backend) {
+  return std::ranges::any_of(backend.servers,
+                             [](const auto& server) { return server.location.has_value(); });
+}
+
 void compile_backends(const Settings& settings, stats::Registry& registry, const InForce* before,
                       proxy::Snapshot& snapshot) {
+  snapshot.geo = open_geo(settings, before);
   const BackendPlaces known =
       before == nullptr ? BackendPlaces() : places_of(before->snapshot.backends);
   for (const auto& backend : settings.backends) {
+    const backend::BackendContext context{.zone = *settings.zone,
+                                          .geo = has_locations(backend) ? snapshot.geo : nullptr};
     const auto found = known.find(*backend.name);
     if (found == known.end()) {
       snapshot.predecessors.push_back(proxy::BackendIndex::none);
-      snapshot.backends.push_back(std::make_shared<backend::Backend>(backend, registry));
+      snapshot.backends.push_back(
+          std::make_shared<backend::Backend>(backend, registry, nullptr, context));
       continue;
     }
     const auto& predecessor = before->snapshot.backends[static_cast<std::size_t>(found->second)];
     snapshot.predecessors.push_back(found->second);
     snapshot.backends.push_back(
-        config::is_equal<backend::BackendSettings>(predecessor->settings(), backend)
+        config::is_equal<backend::BackendSettings>(predecessor->settings(), backend) &&
+                predecessor->geo() == context.geo.get()
             ? predecessor
-            : std::make_shared<backend::Backend>(backend, registry, predecessor.get()));
+            : std::make_shared<backend::Backend>(backend, registry, predecessor.get(), context));
   }
 }
 

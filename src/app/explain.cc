@@ -18,6 +18,8 @@
 #include "proxy/http/filter.h"
 #include "proxy/http/prepare_request.h"
 #include "proxy/http/route_request.h"
+#include "proxy/pick_for.h"
+#include "proxy/worker_listener.h"
 
 namespace weir::app {
 namespace {
@@ -25,6 +27,9 @@ namespace {
 using backend::ServerVerdict;
 using config::quote;
 using proxy::RouteIndex;
+
+// As much as a worker has room for.
+constexpr std::size_t kKeyBytesMax = std::size_t{512} << 10;
 
 // More rejected routes or servers than this are only counted.
 constexpr std::size_t kRejectedMax = 20;
@@ -252,6 +257,10 @@ std::string print_verdict(const backend::JudgedServer& judged, const backend::Se
     }
     case ServerVerdict::backup:
       return "a backup, while others can be used";
+    case ServerVerdict::reserve:
+      return "another priority, zone or place comes first";
+    case ServerVerdict::unplaced:
+      return "of another zone (cross_zone: never)";
     case ServerVerdict::refused_a_moment_ago:
       return fmt::format("refused a connection {:.1f} s ago",
                          std::chrono::duration<double>(judged.since_refusal).count());
@@ -314,9 +323,10 @@ std::string print_address(const backend::Server& server, const Explained& explai
 
 // The server that was found, or none.
 balance::ServerIndex add_server(Lines& lines, const Explained& explained,
-                                const FoundListener& listener, proxy::BackendIndex place) {
+                                const FoundListener& listener, proxy::BackendIndex place,
+                                const backend::PickFor& request) {
   const backend::Backend& backend = *explained.snapshot.backends[std::to_underlying(place)];
-  const backend::ExplainedPick pick = explained.picks.explain_pick(place);
+  const backend::ExplainedPick pick = explained.picks.explain_pick(place, request);
   balance::ServerIndex found = balance::ServerIndex::none;
   if (must_wait(backend, pick)) {
     lines.add("queue", fmt::format("all that can be used are at their maxconn: it waits, for at "
@@ -369,38 +379,89 @@ std::string head_of(const Question& question, const Url& url) {
   return head + "\r\n";
 }
 
-// Whose request it is, if it comes from where the question says.
-void add_client(Lines& lines, const Question& question, const proxy::Listener& listener,
-                const http::FieldList& fields) {
-  if (question.from.empty()) return;
+// The request, or the connection, that is asked about.
+struct Asked {
+  std::string bytes = {};  // of the request's head
+  std::vector<http::Field> fields = {};
+  http::RequestHead head = {};  // empty if it is a connection
+  // Who asks; a client of this machine if the question does not say.
+  net::PeerAddress client = *net::Address::parse("127.0.0.1:0");
+};
+
+std::optional<net::Address> address_from(const Question& question) {
+  if (question.from.empty()) return std::nullopt;
   const auto from = net::Address::parse_with_optional_port(
       question.from.find(':') == std::string::npos ? question.from : "[" + question.from + "]");
-  if (!from || !listener.trusted_proxies.contains(*from)) {
+  return from ? std::optional(*from) : std::nullopt;
+}
+
+// Whose request it is, if it comes from where the question says.
+void add_client(Lines& lines, const Question& question, const proxy::Listener& listener,
+                Asked& asked) {
+  const std::optional<net::Address> from = address_from(question);
+  if (!from) return;
+  asked.client = *from;
+  if (!listener.trusted_proxies.contains(*from)) {
     return lines.add("client", question.from + ", who is no trusted proxy");
   }
   std::array<char, INET6_ADDRSTRLEN> text;
-  const auto client = proxy::find_client(fields, listener);
+  const auto client = proxy::find_client(asked.head.fields, listener);
+  if (client) asked.client = *client;
   lines.add("client", client ? fmt::format("{}, as the trusted proxy {} says",
                                            client->format_ip(text), question.from)
                              : question.from + ", a trusted proxy that says of nobody else");
 }
 
+// What the backend goes by of the request.
+backend::PickFor explain_pick_for(Lines& lines, const backend::Backend& backend, const Asked& asked,
+                                  const proxy::ListenerUse& use) {
+  if (!backend.goes_by_request()) return {};
+  const proxy::ValueSource source{.connection = nullptr,
+                                  .client = asked.client,
+                                  .listener_use = use,
+                                  .attempts = nullptr,
+                                  .backend = nullptr,
+                                  .began = {},
+                                  .connect_time = {},
+                                  .header_time = {},
+                                  .error = {},
+                                  .bytes_received = 0,
+                                  .bytes_sent = 0,
+                                  .request = &asked.head};
+  std::string space(kKeyBytesMax, '\0');
+  if (const proxy::TemplateKey* const key = proxy::key_of(backend)) {
+    const auto text = key->write(source, space);
+    lines.add("key", text ? fmt::format("{} = {}", key->text().text(), quote(*text))
+                          : fmt::format("{}: the request has none of it, so the server is drawn",
+                                        key->text().text()));
+  }
+  if (backend.geo() != nullptr) {
+    std::array<char, INET6_ADDRSTRLEN> ip;
+    const auto at = backend.geo()->find(asked.client);
+    lines.add("place", at ? fmt::format("{} is at {:.2f}, {:.2f}", asked.client.format_ip(ip),
+                                        at->latitude, at->longitude)
+                          : fmt::format("where {} is, is not known: it is drawn",
+                                        asked.client.format_ip(ip)));
+  }
+  return proxy::find_pick_for(backend, source, space);
+}
+
 // The route, if one matches; lines say why others, or all, do not.
 RouteIndex explain_request(Lines& lines, const Question& question, const Url& url,
                            const proxy::ListenerSettings& settings,
-                           const proxy::ServedListener& served) {
+                           const proxy::ServedListener& served, Asked& asked) {
   const proxy::Listener& listener = *served.listener;
-  const std::string bytes = head_of(question, url);
-  std::vector<http::Field> fields(listener.head_limits.fields);
-  http::RequestHead head;
-  head.fields = http::FieldList(fields);
-  const auto parsed = http1::parse_request_head(bytes, 0, listener.head_limits, head);
+  asked.bytes = head_of(question, url);
+  asked.fields.resize(listener.head_limits.fields);
+  http::RequestHead& head = asked.head;
+  head.fields = http::FieldList(asked.fields);
+  const auto parsed = http1::parse_request_head(asked.bytes, 0, listener.head_limits, head);
   if (parsed.status != http1::ParseStatus::complete) {
     const http1::Rule rule = http1::find_rule(parsed.error);
     lines.add_answer(parsed.error.kind, http1::row_of(rule).sentence);
     return RouteIndex::none;
   }
-  add_client(lines, question, listener, head.fields);
+  add_client(lines, question, listener, asked);
   std::string path_space(head.path.size(), '\0');
   proxy::RoutingSpace space;
   space.path = path_space;
@@ -449,12 +510,11 @@ std::expected<Explanation, std::string> explain(const Explained& explained,
       "listener",
       fmt::format("{} ({}, {}){}", listener.name, address, name_of(listener.protocol), found->why),
       settings.position);
-  if (listener.protocol == proxy::Protocol::tcp && !question.from.empty()) {
-    lines.add("client", question.from + ": nothing depends on it");
-  }
+  Asked asked;
+  if (const auto from = address_from(question)) asked.client = *from;
   Explanation explanation;
   explanation.route = listener.protocol == proxy::Protocol::http
-                          ? explain_request(lines, question, *url, settings, served)
+                          ? explain_request(lines, question, *url, settings, served, asked)
                           : RouteIndex{0};
   const auto place = static_cast<std::size_t>(explanation.route);
   const bool is_routed = explanation.route != RouteIndex::none;
@@ -472,7 +532,9 @@ std::expected<Explanation, std::string> explain(const Explained& explained,
       lines.add("worker",
                 fmt::format("0 of {}: where the others stand may differ", explained.workers));
     }
-    explanation.server = add_server(lines, explained, *found, index);
+    const proxy::ListenerUse use(served.listener, found->address.port(), 0);
+    const backend::PickFor pick_for = explain_pick_for(lines, backend, asked, use);
+    explanation.server = add_server(lines, explained, *found, index, pick_for);
     explanation.is_served = explanation.server != balance::ServerIndex::none;
   }
   explanation.text = fmt::format("{} {}\n{}", question.method, question.url, lines.take());
@@ -504,10 +566,11 @@ std::expected<Explanation, std::string> FreshConfiguration::explain(const Questi
                       question);
 }
 
-backend::ExplainedPick FreshConfiguration::explain_pick(proxy::BackendIndex backend) {
+backend::ExplainedPick FreshConfiguration::explain_pick(proxy::BackendIndex backend,
+                                                        const backend::PickFor& request) {
   const backend::ServerChoice choice(*snapshot_.backends[std::to_underlying(backend)],
                                      balance::WorkerIndex{0}, 1);
-  return choice.explain(Random(1), TimePoint{});
+  return choice.explain(request, Random(1), TimePoint{});
 }
 
 }  // namespace weir::app

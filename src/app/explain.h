@@ -36,7 +36,8 @@ struct Explanation {
 // Who knows what a pick would give: a worker, or nobody yet.
 class PickSource {
  public:
-  virtual backend::ExplainedPick explain_pick(proxy::BackendIndex backend) = 0;
+  virtual backend::ExplainedPick explain_pick(proxy::BackendIndex backend,
+                                              const backend::PickFor& request) = 0;
 
  protected:
   ~PickSource() = default;
@@ -67,7 +68,8 @@ class FreshConfiguration final : private PickSource {
   std::expected<Explanation, std::string> explain(const Question& question);
 
  private:
-  backend::ExplainedPick explain_pick(proxy::BackendIndex backend) override;
+  backend::ExplainedPick explain_pick(proxy::BackendIndex backend,
+                                      const backend::PickFor& request) override;
 
   const Settings& settings_;
   std::string file_;

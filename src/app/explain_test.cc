@@ -254,7 +254,7 @@ class RunningWorld final : public PickSource {
   // What an attempt is given.
   balance::ServerIndex pick(proxy::RouteIndex route) {
     const auto place = snapshot_.listeners[0].route_backends[std::to_underlying(route)];
-    backend::ServerLease lease = views_[std::to_underlying(place)]->pick({}).lease;
+    backend::ServerLease lease = views_[std::to_underlying(place)]->pick({}, {}).lease;
     if (!lease) return balance::ServerIndex::none;
     leases_.push_back(std::move(lease));
     return leases_.back().index();
@@ -276,8 +276,9 @@ class RunningWorld final : public PickSource {
   }
 
  private:
-  backend::ExplainedPick explain_pick(proxy::BackendIndex backend) override {
-    return views_[std::to_underlying(backend)]->explain_pick();
+  backend::ExplainedPick explain_pick(proxy::BackendIndex backend,
+                                      const backend::PickFor& request) override {
+    return views_[std::to_underlying(backend)]->explain_pick(request);
   }
 
   const Settings settings_;

@@ -53,7 +53,7 @@ std::string print_change(const config::Difference& difference) {
 // What only a new process can change.
 auto process_settings(auto& settings) {
   return std::tie(settings.admin, settings.workers, settings.worker_connections,
-                  settings.worker_buffers, settings.worker_pipes);
+                  settings.worker_buffers, settings.worker_pipes, settings.zone);
 }
 
 // next goes on with those of the process; a warning for each that it would have otherwise.
@@ -154,20 +154,23 @@ class FirstWorker final : public PickSource, private WorkerOrder {
   explicit FirstWorker(std::span<const std::unique_ptr<WorkerThread>> workers) noexcept
       : first_(workers.first(1)) {}
 
-  backend::ExplainedPick explain_pick(BackendIndex backend) override {
+  backend::ExplainedPick explain_pick(BackendIndex backend,
+                                      const backend::PickFor& request) override {
     backend_ = backend;
+    request_ = request;
     run_on_every_worker(first_, *this);
     return std::move(pick_);
   }
 
  private:
   std::shared_ptr<const void> run(WorkerThread& worker) noexcept override {
-    pick_ = worker.proxy().backend(backend_)->explain_pick();
+    pick_ = worker.proxy().backend(backend_)->explain_pick(request_);
     return nullptr;
   }
 
   std::span<const std::unique_ptr<WorkerThread>> first_;
   BackendIndex backend_ = BackendIndex::none;
+  backend::PickFor request_;
   backend::ExplainedPick pick_;
 };
 
@@ -651,7 +654,7 @@ admin::ServerState LiveConfiguration::state_of(const backend::Backend& backend,
       .resolved = resolved_state_of(server),
       .weight = server.weight(),
       .weight_configured = server.weight_configured(),
-      .is_backup = backend.role_of(index) == balance::ServerRole::backup,
+      .is_backup = backend.is_backup(index),
       .maxconn = std::nullopt,
       .state = server.admin_state(),
       .reason = {},

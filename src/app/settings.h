@@ -81,6 +81,8 @@ struct Settings {
   std::optional<std::uint32_t> worker_connections;
   ByteCount worker_buffers{std::uint64_t{256} << 20};
   std::optional<std::uint32_t> worker_pipes;
+  config::Located<std::string> zone;
+  config::Located<std::string> geo_database;
   ProcessTimeouts timeouts;
   discovery::ResolverSettings resolver;
   std::vector<proxy::ListenerSettings> listeners;
@@ -110,6 +112,11 @@ void describe(V& v, Settings& s) {
           "copied (splice); 0: all are copied. Without it one for 16 connections that the limit of "
           "open files allows, at most 256.")
       .range(0, 100'000);
+  v.field("zone", s.zone, "Where this process runs; see `cross_zone` of backends.").length_max(128);
+  v.field(
+      "geo_database", s.geo_database,
+      "A file in MaxMind's DB format that says where clients are; see `location` of servers. It "
+      "is read at the start and at each reload. It may be replaced meanwhile.");
   v.field("timeouts", s.timeouts, "How long the process may take.");
   v.field("resolver", s.resolver, "How host names of servers are resolved.");
   v.field("listeners", s.listeners, "Where clients connect to.").required().size(1, 10'000);

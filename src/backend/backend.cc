@@ -5,15 +5,30 @@
 
 namespace weir::backend {
 
+std::vector<balance::ServerPlace> places_of(const BackendSettings& settings,
+                                            std::string_view zone) {
+  std::vector<balance::ServerPlace> places;
+  for (const ServerSettings& server : settings.servers) {
+    balance::ServerPlace& place = places.emplace_back();
+    if (server.backup) place.role = balance::ServerRole::backup;
+    place.priority = server.priority;
+    place.is_local = *server.zone == zone;
+    if (!server.location) continue;
+    place.location = balance::GeoPoint::at(server.location->latitude, server.location->longitude);
+  }
+  return places;
+}
+
 Backend::Backend(const BackendSettings& settings, stats::Registry& registry,
-                 const Backend* predecessor)
+                 const Backend* predecessor, const BackendContext& context)
     : settings_(settings),
       picker_(balance::make_picker(settings.balance)),
+      placement_(places_of(settings, context.zone), *settings.cross_zone, settings.overflow),
+      key_(context.key),
+      geo_(context.geo),
       stats_(registry.backend(settings.name.value)),
       wait_queue_(predecessor != nullptr ? predecessor->wait_queue_
                                          : std::make_shared<WaitQueue>(registry.workers())),
-      has_backups_(std::ranges::any_of(settings.servers,
-                                       [](const ServerSettings& server) { return server.backup; })),
       may_be_full_(std::ranges::any_of(settings.servers, [](const ServerSettings& server) {
         return server.maxconn.has_value();
       })) {
@@ -38,7 +53,6 @@ std::shared_ptr<const Candidates> Backend::make_candidates() const {
     const ServerSettings& settings = settings_.servers[i];
     const Server& server = *servers_[i];
     made->specs.push_back({.weight = server.weight_after(settings.weight),
-                           .role = role_of(balance::to_server(i)),
                            .name = server.name(),
                            .address = server.address_text()});
     made->states.push_back(server.admin_state());
@@ -46,13 +60,14 @@ std::shared_ptr<const Candidates> Backend::make_candidates() const {
     const bool is_resolved = made->addresses.back()->problem.empty();
     if (made->states.back() != AdminState::ready || !is_resolved) continue;
     usable.insert(balance::to_server(i));
-    made->has_some = made->has_some || made->specs.back().weight != 0;
+    const bool is_placed = placement_.level_of(balance::to_server(i)) != balance::LevelIndex::none;
+    made->has_some = made->has_some || (is_placed && made->specs.back().weight != 0);
   }
-  for (const auto role : {balance::ServerRole::primary, balance::ServerRole::backup}) {
-    if (role == balance::ServerRole::backup && !has_backups_) continue;
-    made->tables[std::to_underlying(role)] =
-        picker_->build(made->specs, balance::candidates_of(made->specs, usable, role));
+  for (std::size_t level = 0; level < placement_.levels(); ++level) {
+    made->tables.push_back(picker_->build(
+        made->specs, placement_.candidates_of(static_cast<balance::LevelIndex>(level), usable)));
   }
+  made->shares = placement_.share(made->specs, usable);
   return made;
 }
 

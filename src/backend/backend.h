@@ -2,16 +2,18 @@
 // Backend: one generation of a backend's configuration: its settings and its servers. A change of
 // either makes a new one, which takes over the servers that stay the same. All workers share it.
 
-#include <array>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "backend/balance_key.h"
 #include "backend/server.h"
 #include "backend/wait_queue.h"
 #include "balance/picker.h"
+#include "balance/placement.h"
+#include "net/geo_database.h"
 #include "stats/registry.h"
 
 namespace weir::backend {
@@ -22,8 +24,19 @@ struct Candidates {
   std::vector<balance::ServerSpec> specs;                         // weights in force
   std::vector<AdminState> states;                                 // by server
   std::vector<std::shared_ptr<const ServerAddresses>> addresses;  // by server
-  std::array<std::unique_ptr<const balance::Table>, 2> tables;    // by role; without backups: null
+  std::vector<std::unique_ptr<const balance::Table>> tables;      // by level
+  balance::LevelShares shares;
   bool has_some = false;  // ready, resolved, with a weight above 0
+};
+
+// What placement goes by. zone: of this process.
+std::vector<balance::ServerPlace> places_of(const BackendSettings& settings, std::string_view zone);
+
+// What a backend is given beside its own settings.
+struct BackendContext {
+  std::string_view zone = {};                        // of this process
+  std::shared_ptr<const BalanceKey> key = nullptr;   // of the algorithm, if it has one
+  std::shared_ptr<const net::GeoDatabase> geo = {};  // if a server says where it is
 };
 
 class Backend {
@@ -31,7 +44,7 @@ class Backend {
   // Servers of the predecessor with the same name and address are taken over, but left as they are
   // until adopt_servers(). The jobs thread, or start.
   Backend(const BackendSettings& settings, stats::Registry& registry,
-          const Backend* predecessor = nullptr);
+          const Backend* predecessor = nullptr, const BackendContext& context = {});
   Backend(const Backend&) = delete;
 
   const std::string& name() const noexcept { return settings_.name.value; }
@@ -41,19 +54,24 @@ class Backend {
     return *servers_[balance::to_number(index)];
   }
   const std::vector<std::shared_ptr<Server>>& servers() const noexcept { return servers_; }
-  balance::ServerRole role_of(balance::ServerIndex index) const noexcept {
-    return settings_.servers[balance::to_number(index)].backup ? balance::ServerRole::backup
-                                                               : balance::ServerRole::primary;
+  bool is_backup(balance::ServerIndex index) const noexcept {
+    return settings_.servers[balance::to_number(index)].backup;
   }
   const balance::Picker& picker() const noexcept { return *picker_; }
+  const balance::Placement& placement() const noexcept { return placement_; }
   balance::LeaseCounters lease_counters() const noexcept WEIR_LIFETIMEBOUND {
     return lease_counters_;
   }
+  const BalanceKey* key() const noexcept { return key_.get(); }
+  const net::GeoDatabase* geo() const noexcept { return geo_.get(); }
+  // Whether a pick hangs on who asks for it, and for what.
+  bool goes_by_request() const noexcept { return key_ != nullptr || geo_ != nullptr; }
+  // Empty: the algorithm goes by none.
+  balance::LoadScores scores() const noexcept WEIR_LIFETIMEBOUND { return scores_; }
   const stats::BackendStats& stats() const noexcept { return *stats_; }
   // Requests that wait for a server; shared by all generations.
   WaitQueue& wait_queue() const noexcept { return *wait_queue_; }
   const std::shared_ptr<WaitQueue>& shared_wait_queue() const noexcept { return wait_queue_; }
-  bool has_backups() const noexcept { return has_backups_; }
   // Whether a server has a limit, so that all of them may be full.
   bool may_be_full() const noexcept { return may_be_full_; }
 
@@ -73,10 +91,13 @@ class Backend {
   BackendSettings settings_;
   std::vector<std::shared_ptr<Server>> servers_;
   std::vector<const std::atomic<std::uint32_t>*> lease_counters_;  // of servers_
+  std::vector<std::atomic<float>> scores_;                         // of servers_, or empty
   std::unique_ptr<const balance::Picker> picker_;
+  balance::Placement placement_;
+  std::shared_ptr<const BalanceKey> key_;
+  std::shared_ptr<const net::GeoDatabase> geo_;
   std::shared_ptr<const stats::BackendStats> stats_;
   std::shared_ptr<WaitQueue> wait_queue_;
-  bool has_backups_;
   bool may_be_full_;
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<const Candidates> candidates_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "balance/pickers.h"
+#include "balance/placement.h"
 #include "base/time.h"
 #include "config/description.h"
 #include "net/server_address.h"
@@ -17,11 +18,26 @@ namespace weir::backend {
 
 using namespace std::chrono_literals;
 
+// Where a server is on earth.
+struct LocationSettings {
+  double latitude = 0;
+  double longitude = 0;
+};
+
+template <class V>
+void describe(V& v, LocationSettings& s) {
+  v.field("latitude", s.latitude, "Degrees, north positive.").required().range(-90, 90);
+  v.field("longitude", s.longitude, "Degrees, east positive.").required().range(-180, 180);
+}
+
 struct ServerSettings {
   config::Located<std::string> name;
   net::ServerAddress address;
   std::uint32_t weight = 1;
   bool backup = false;
+  std::uint32_t priority = 0;
+  config::Located<std::string> zone;
+  std::optional<LocationSettings> location;
   std::optional<std::uint32_t> maxconn;
   config::Located<std::optional<net::SourceAddress>> source_address;
 };
@@ -41,6 +57,14 @@ void describe(V& v, ServerSettings& s) {
           "Share of the traffic, relative to the other servers' weights; 0 sends nothing new.")
       .range(0, balance::kWeightMax);
   v.field("backup", s.backup, "Gets traffic only when no server without this mark can be used.");
+  v.field("priority", s.priority,
+          "Servers of priority 0 get the traffic, those of the next one what is too much for them "
+          "(see the backend's `overflow`), and so on; backups come after all.")
+      .range(0, balance::kPriorityMax);
+  v.field("zone", s.zone, "Where the server runs; see the backend's `cross_zone`.").length_max(128);
+  v.field("location", s.location,
+          "Where the server is on earth: clients are sent to the nearest place that has a usable "
+          "server. Needs `geo_database`.");
   v.field("maxconn", s.maxconn,
           "Requests and tunnels that the server is sent at a time, over all workers; more wait in "
           "the backend's queue when every server is full.")
@@ -131,6 +155,8 @@ constexpr auto names_of(ProxyProtocol) {
 struct BackendSettings {
   config::Located<std::string> name;
   balance::BalanceSettings balance;
+  double overflow = 1.4;
+  config::Located<balance::CrossZone> cross_zone{balance::CrossZone::always};
   std::vector<ServerSettings> servers;
   BackendTimeouts timeouts;
   RetrySettings retry;
@@ -150,6 +176,13 @@ void describe(V& v, BackendSettings& s) {
       .length_min(1)
       .length_max(128);
   v.field("balance", s.balance, "The algorithm that picks a server for each request.");
+  v.field("overflow", s.overflow,
+          "A priority, or the own zone, keeps all of its traffic while at least 1/overflow of its "
+          "weight can be used; below, it gives the rest to the next.")
+      .range(1, 100);
+  v.field("cross_zone", s.cross_zone,
+          "What servers of other zones than the process's `zone` get: always as much as its own; "
+          "overflow: what is too much for its own; never: nothing.");
   v.field("servers", s.servers, "The servers that can answer the same requests.")
       .required()
       .size(1, balance::kServersMax);

@@ -42,14 +42,14 @@ TEST(Backend, ItsWorkersCountTheLeasesOfAServerTogether) {
   const auto of_first = make_local<WorkerBackend>(*first, backend, 2, connections);
   const auto of_second = make_local<WorkerBackend>(*second, backend, 2, connections);
 
-  const ServerLease a = of_first->pick({}).lease;
-  const ServerLease b = of_second->pick({}).lease;
-  ServerLease c = of_first->pick({}).lease;
+  const ServerLease a = of_first->pick({}, {}).lease;
+  const ServerLease b = of_second->pick({}, {}).lease;
+  ServerLease c = of_first->pick({}, {}).lease;
   EXPECT_EQ(a.index(), balance::to_server(0));
   EXPECT_EQ(b.index(), balance::to_server(1));
   EXPECT_EQ(c.index(), balance::to_server(2));
   c.release();
-  EXPECT_EQ(of_second->pick({}).lease.index(), balance::to_server(2));
+  EXPECT_EQ(of_second->pick({}, {}).lease.index(), balance::to_server(2));
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ class ChangeFixture : public testing::Test {
   void renew_candidates() { view_->adopt(backend_->renew_candidates()); }
 
   Server& server(std::size_t index) { return backend_->server(balance::to_server(index)); }
-  ServerLease pick() { return view_->pick({}).lease; }
+  ServerLease pick() { return view_->pick({}, {}).lease; }
   // The name of the server that is picked next; empty: none.
   std::string pick_name() {
     const ServerLease lease = pick();

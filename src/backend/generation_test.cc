@@ -193,7 +193,7 @@ TEST_F(GenerationTest, APickerGoesOnWhereItWasIfTheServersAreTheSame) {
       auto backend = std::make_shared<Backend>(settings_, registry_);
       auto view = make_local<WorkerBackend>(*run.worker, backend, 1, run.connections);
       for (int i = 0; i < 60; ++i) {
-        run.leases.push_back(view->pick({}).lease);
+        run.leases.push_back(view->pick({}, {}).lease);
         run.picked.push_back(balance::to_number(run.leases.back().index()));
         if (i % 3 == 2) run.leases.erase(run.leases.begin() + i / 3);
         if (reloads == 0) continue;
@@ -273,7 +273,7 @@ TEST_F(GenerationTest, WhoBeganBeforeAChangePicksFromTheNewest) {
   add_server("before");
   apply();
   const LocalRef<WorkerBackend> before = view_;
-  RetryPlan plan(settings_.retry, {});
+  RetryPlan plan(settings_.retry, {}, {});
   settings_.servers.clear();
   add_server("after");
   apply();
@@ -287,7 +287,7 @@ TEST_F(GenerationTest, AServerThatWasTriedStaysTried) {
   apply();
   const LocalRef<WorkerBackend> before = view_;
   settings_.retry.attempts = 5;
-  RetryPlan plan(settings_.retry, {});
+  RetryPlan plan(settings_.retry, {}, {});
   EXPECT_EQ(plan.pick(*before, {}).lease.server().name(), "a");
   // The places change, and whose turn it is begins anew: with the one that was tried.
   std::swap(settings_.servers[0], settings_.servers[1]);
@@ -307,7 +307,7 @@ TEST_F(GenerationTest, AServerThatWasReplacedHasNotBeenTried) {
   add_server("a", first.address);
   add_server("b", first.address);
   apply();
-  RetryPlan plan(settings_.retry, {});
+  RetryPlan plan(settings_.retry, {}, {});
   EXPECT_EQ(plan.pick(*view_, {}).lease.server().name(), "a");
   settings_.servers[0].address.address = second.address;
   settings_.servers.pop_back();

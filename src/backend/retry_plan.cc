@@ -32,15 +32,15 @@ Picked RetryPlan::pick(WorkerBackend& backend, TimePoint now) noexcept {
 Picked RetryPlan::pick_now(WorkerBackend& backend) noexcept {
   WorkerBackend& newest = backend.newest();
   std::span<const LocalRef<ServerPool>> left_out = tried();
-  Picked picked = newest.pick(left_out);
+  Picked picked = newest.pick(request_, left_out);
   if (!picked.lease && left_out.size() > 1) {
     // Everybody's turn again, but not at once that of the one tried last.
     left_out = left_out.last(1);
-    picked = newest.pick(left_out);
+    picked = newest.pick(request_, left_out);
   }
   if (!picked.lease && !left_out.empty()) {
     left_out = {};
-    picked = newest.pick(left_out);
+    picked = newest.pick(request_, left_out);
   }
   if (!picked.lease) return picked;
   if (left_out.size() < count_) {

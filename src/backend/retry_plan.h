@@ -14,8 +14,9 @@ namespace weir::backend {
 class RetryPlan {
  public:
   // now: when the first attempt may begin.
-  RetryPlan(const RetrySettings& settings, TimePoint now) noexcept
+  RetryPlan(const RetrySettings& settings, TimePoint now, const PickFor& request) noexcept
       : settings_(settings),
+        request_(request),
         due_(now + settings.deadline),
         backoff_(std::min(settings.backoff, settings.backoff_max)) {}
 
@@ -44,6 +45,7 @@ class RetryPlan {
   std::span<const LocalRef<ServerPool>> tried() const noexcept { return {tried_.data(), count_}; }
 
   RetrySettings settings_;
+  PickFor request_;
   TimePoint due_;
   Duration backoff_;
   std::uint32_t attempts_ = 0;

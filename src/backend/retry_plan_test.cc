@@ -39,7 +39,7 @@ TEST_F(RetryPlanTest, EndsWithItsAttempts) {
   make(5);
   for (std::uint32_t attempts = 1; attempts <= kAttemptsMax; ++attempts) {
     settings_.attempts = attempts;
-    RetryPlan plan(settings_, {});
+    RetryPlan plan(settings_, {}, {});
     for (std::uint32_t i = 0; i < attempts; ++i) {
       EXPECT_TRUE(plan.allows_attempt_at({}));
       EXPECT_NE(pick(plan), -1);
@@ -53,7 +53,7 @@ TEST_F(RetryPlanTest, EndsAtItsDeadline) {
   make(2);
   settings_.deadline = 10ms;
   const TimePoint began = TimePoint{} + 1s;
-  RetryPlan plan(settings_, began);
+  RetryPlan plan(settings_, began, {});
   EXPECT_EQ(plan.due_of_attempt_at(began), began + 10ms);
   EXPECT_NE(pick(plan, began + 9ms), -1);
   EXPECT_EQ(pick(plan, began + 10ms), -1);
@@ -62,7 +62,7 @@ TEST_F(RetryPlanTest, EndsAtItsDeadline) {
 TEST_F(RetryPlanTest, AnAttemptEndsAtItsOwnTimeoutOrTheDeadline) {
   settings_.deadline = 10s;
   settings_.per_try_timeout = 4s;
-  const RetryPlan plan(settings_, {});
+  const RetryPlan plan(settings_, {}, {});
   EXPECT_EQ(plan.due_of_attempt_at(TimePoint{} + 1s), TimePoint{} + 5s);
   EXPECT_EQ(plan.due_of_attempt_at(TimePoint{} + 9s), TimePoint{} + 10s);
 }
@@ -73,7 +73,7 @@ TEST_F(RetryPlanTest, NoServerTwiceWhileAnotherIsThere) {
     for (std::size_t servers = 1; servers <= 5; ++servers) {
       make(servers, entry.name);
       settings_.attempts = kAttemptsMax;
-      RetryPlan plan(settings_, {});
+      RetryPlan plan(settings_, {}, {});
       std::vector<int> picked;
       for (int next = pick(plan); next != -1; next = pick(plan)) picked.push_back(next);
       ASSERT_EQ(picked.size(), kAttemptsMax);
@@ -88,7 +88,7 @@ TEST_F(RetryPlanTest, NoServerTwiceWhileAnotherIsThere) {
 
 TEST_F(RetryPlanTest, WithoutAServerThereIsNoAttempt) {
   make(1);
-  RetryPlan plan(settings_, {});
+  RetryPlan plan(settings_, {}, {});
   BackendSettings settings;
   settings.name.value = "none";
   settings.servers.resize(1);
@@ -108,7 +108,7 @@ TEST_F(RetryPlanTest, BacksOffByARandomPartOfADoublingBound) {
   std::array<Duration, 5> smallest;
   smallest.fill(1h);
   for (int i = 0; i < 1000; ++i) {
-    RetryPlan plan(settings_, {});
+    RetryPlan plan(settings_, {}, {});
     for (std::size_t wait = 0; wait < largest.size(); ++wait) {
       const Duration drawn = plan.next_backoff(random);
       largest[wait] = std::max(largest[wait], drawn);
@@ -127,14 +127,14 @@ TEST_F(RetryPlanTest, TheBoundNeverExceedsItsMaximum) {
   settings_.backoff = 1h;
   settings_.backoff_max = 1ms;
   Random random(7);
-  RetryPlan plan(settings_, {});
+  RetryPlan plan(settings_, {}, {});
   for (int i = 0; i < 100; ++i) EXPECT_LE(plan.next_backoff(random), 1ms);
 }
 
 TEST_F(RetryPlanTest, WithoutABackoffNothingIsWaitedFor) {
   settings_.backoff = 0s;
   Random random(7);
-  RetryPlan plan(settings_, {});
+  RetryPlan plan(settings_, {}, {});
   for (int i = 0; i < 10; ++i) EXPECT_EQ(plan.next_backoff(random), 0s);
 }
 
@@ -142,7 +142,7 @@ TEST_F(RetryPlanTest, WithoutABackoffNothingIsWaitedFor) {
 class MaxconnTest : public test::ChangeFixture {
  protected:
   struct Request {
-    explicit Request(const RetrySettings& settings, TimePoint now) : plan(settings, now) {}
+    explicit Request(const RetrySettings& settings, TimePoint now) : plan(settings, now, {}) {}
     RetryPlan plan;
     net::CancelSlot cancel;
     ServerLease lease;

@@ -4,9 +4,9 @@
 
 namespace weir::backend {
 
+using balance::LevelIndex;
 using balance::PickInput;
 using balance::ServerIndex;
-using balance::ServerRole;
 
 namespace {
 
@@ -29,9 +29,8 @@ ServerChoice::ServerChoice(const Backend& backend, balance::WorkerIndex worker,
       left_out_(backend.size()),
       full_(backend.size()),
       excluded_(backend.size()) {
-  for (const auto role : {ServerRole::primary, ServerRole::backup}) {
-    if (table(role) == nullptr) continue;
-    states_[std::to_underlying(role)] = backend_.picker().start(*table(role), worker, workers);
+  for (const auto& made : candidates_->tables) {
+    states_.push_back(backend_.picker().start(*made, worker, workers));
   }
 }
 
@@ -44,15 +43,12 @@ ServerChoice::ServerChoice(const ServerChoice& other)
       full_(other.full_),
       some_full_(other.some_full_),
       excluded_(other.excluded_) {
-  for (std::size_t role = 0; role < states_.size(); ++role) {
-    if (other.states_[role]) states_[role] = backend_.picker().copy(*other.states_[role]);
-  }
+  for (const auto& state : other.states_) states_.push_back(backend_.picker().copy(*state));
 }
 
 void ServerChoice::take_position_of(ServerChoice& predecessor) noexcept {
-  for (std::size_t role = 0; role < states_.size(); ++role) {
-    if (states_[role] && predecessor.states_[role]) states_[role].swap(predecessor.states_[role]);
-  }
+  WEIR_ASSERT(backend_.placement() == predecessor.backend_.placement());
+  states_.swap(predecessor.states_);
 }
 
 std::shared_ptr<const Candidates> ServerChoice::adopt(
@@ -69,19 +65,21 @@ std::shared_ptr<const Candidates> ServerChoice::adopt(
   return candidates;
 }
 
-ServerIndex ServerChoice::pick(PickInput input, Slot slot) noexcept {
+ServerIndex ServerChoice::pick(const PickFor& request, PickInput input, Slot slot) noexcept {
   input.leases = backend_.lease_counters();
+  input.scores = backend_.scores();
+  input.hash = request.hash;
   if (next_let_in_ <= input.now) let_in_again(input.now);
   if (some_full_) look_at_full();
   for (;;) {
-    const ServerIndex index = pick_candidate(input);
+    const ServerIndex index = pick_candidate(request, input);
     if (index == ServerIndex::none) return index;
     Server& server = backend_.server(index);
     if (slot == Slot::look) {
       if (server.has_free_slot()) return index;
     } else if (server.try_begin_lease()) {
-      const ServerRole role = backend_.role_of(index);
-      backend_.picker().on_lease(*table(role), state(role), index, input.now);
+      const LevelIndex level = backend_.placement().level_of(index);
+      backend_.picker().on_lease(table(level), state(level), index, input.now);
       return index;
     }
     full_.insert(index);
@@ -90,34 +88,38 @@ ServerIndex ServerChoice::pick(PickInput input, Slot slot) noexcept {
 }
 
 // Those that refused a moment ago are better than nobody; those that are full are no choice.
-ServerIndex ServerChoice::pick_candidate(PickInput& input) noexcept {
+ServerIndex ServerChoice::pick_candidate(const PickFor& request, PickInput& input) noexcept {
   if (next_let_in_ != kNever) {
     excluded_ = left_out_;
     if (some_full_) excluded_.insert_all(full_);
     input.excluded = &excluded_;
-    const ServerIndex index = pick_by_role(input);
+    const ServerIndex index = pick_by_level(request, input);
     if (index != ServerIndex::none) return index;
   }
   input.excluded = some_full_ ? &full_ : nullptr;
-  return pick_by_role(input);
+  return pick_by_level(request, input);
 }
 
-ServerIndex ServerChoice::pick_by_role(const PickInput& input) noexcept {
-  using enum ServerRole;
+ServerIndex ServerChoice::pick_by_level(const PickFor& request, const PickInput& input) noexcept {
   const balance::Picker& picker = backend_.picker();
-  const ServerIndex index = picker.pick(*table(primary), state(primary), input);
-  if (index != ServerIndex::none || table(backup) == nullptr) return index;
-  return picker.pick(*table(backup), state(backup), input);
+  if (states_.size() == 1) return picker.pick(table(LevelIndex{0}), state(LevelIndex{0}), input);
+  balance::LevelOrder order(backend_.placement(), candidates_->shares, input.random,
+                            request.client ? &*request.client : nullptr);
+  for (LevelIndex level = order.next(); level != LevelIndex::none; level = order.next()) {
+    const ServerIndex index = picker.pick(table(level), state(level), input);
+    if (index != ServerIndex::none) return index;
+  }
+  return ServerIndex::none;
 }
 
 void ServerChoice::on_response(ServerIndex server, Duration after, TimePoint now) noexcept {
-  const ServerRole role = backend_.role_of(server);
-  backend_.picker().on_response(*table(role), state(role), server, after, now);
+  const LevelIndex level = backend_.placement().level_of(server);
+  backend_.picker().on_response(table(level), state(level), server, after, now);
 }
 
 void ServerChoice::on_release(ServerIndex server, balance::AttemptEnd end, TimePoint now) noexcept {
-  const ServerRole role = backend_.role_of(server);
-  backend_.picker().on_release(*table(role), state(role), server, end, now);
+  const LevelIndex level = backend_.placement().level_of(server);
+  backend_.picker().on_release(table(level), state(level), server, end, now);
 }
 
 void ServerChoice::leave_out(ServerIndex server, TimePoint refused_at) noexcept {
@@ -171,10 +173,11 @@ ServerVerdict ServerChoice::judge(ServerIndex server, ServerIndex picked) const 
   }
   if (!problem_of(server).empty()) return ServerVerdict::unresolved;
   if (candidates_->specs[number].weight == 0) return ServerVerdict::weight_zero;
-  const bool is_primary_picked =
-      picked != ServerIndex::none && backend_.role_of(picked) == ServerRole::primary;
-  if (is_primary_picked && backend_.role_of(server) == ServerRole::backup) {
-    return ServerVerdict::backup;
+  const balance::Placement& placement = backend_.placement();
+  if (placement.level_of(server) == LevelIndex::none) return ServerVerdict::unplaced;
+  if (picked != ServerIndex::none && placement.level_of(server) != placement.level_of(picked)) {
+    const bool is_backup = backend_.is_backup(server) && !backend_.is_backup(picked);
+    return is_backup ? ServerVerdict::backup : ServerVerdict::reserve;
   }
   if (full_.contains(server) || !backend_.server(server).has_free_slot()) {
     return ServerVerdict::full;
@@ -182,12 +185,12 @@ ServerVerdict ServerChoice::judge(ServerIndex server, ServerIndex picked) const 
   return left_out_.contains(server) ? ServerVerdict::refused_a_moment_ago : ServerVerdict::usable;
 }
 
-ExplainedPick ServerChoice::explain(Random random, TimePoint now) const {
+ExplainedPick ServerChoice::explain(const PickFor& request, Random random, TimePoint now) const {
   ServerChoice copy(*this);
   balance::PickRecorder recorder(backend_.size());
   ExplainedPick explained;
-  explained.picked =
-      copy.pick({.random = Random(random).next(), .now = now, .recorder = &recorder}, Slot::look);
+  explained.picked = copy.pick(
+      request, {.random = Random(random).next(), .now = now, .recorder = &recorder}, Slot::look);
   for (std::size_t i = 0; i < backend_.size(); ++i) {
     const ServerIndex server = balance::to_server(i);
     explained.servers.push_back({.server = server,
@@ -206,16 +209,17 @@ ExplainedPick ServerChoice::explain(Random random, TimePoint now) const {
     explained.is_full = copy.are_some_full();
     return explained;
   }
-  explained.order = pick_some(random, now);
-  explained.is_drawn = explained.order != pick_some(Random(~random.next()), now);
+  explained.order = pick_some(request, random, now);
+  explained.is_drawn = explained.order != pick_some(request, Random(~random.next()), now);
   return explained;
 }
 
-std::vector<ServerIndex> ServerChoice::pick_some(Random random, TimePoint now) const {
+std::vector<ServerIndex> ServerChoice::pick_some(const PickFor& request, Random random,
+                                                 TimePoint now) const {
   ServerChoice copy(*this);
   std::vector<ServerIndex> picks;
   for (std::size_t i = 0; i < kPicksExplained; ++i) {
-    picks.push_back(copy.pick({.random = random.next(), .now = now}, Slot::look));
+    picks.push_back(copy.pick(request, {.random = random.next(), .now = now}, Slot::look));
   }
   return picks;
 }

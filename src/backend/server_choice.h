@@ -3,7 +3,6 @@
 // state, which servers refused a connection a moment ago, which are full. A copy answers what would
 // be picked, and why, without moving anything. One thread at a time.
 
-#include <array>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -16,9 +15,11 @@ namespace weir::backend {
 
 enum class ServerVerdict : std::uint8_t {
   picked,
-  usable,  // might have been picked as well
-  behind,  // usable, but by the algorithm's measure another one is better
-  backup,  // usable, but so is a primary
+  usable,    // might have been picked as well
+  behind,    // usable, but by the algorithm's measure another one is better
+  backup,    // usable, but so is a primary
+  reserve,   // usable, but another priority, zone or place comes first
+  unplaced,  // of a zone that gets nothing
   refused_a_moment_ago,
   full,  // at its maxconn
   weight_zero,
@@ -32,6 +33,12 @@ struct JudgedServer {
   ServerVerdict verdict;
   std::optional<double> score = {};  // of one behind: leases for its weight
   Duration since_refusal{};          // of one that refused
+};
+
+// What a pick goes by of the request or connection that it is for.
+struct PickFor {
+  std::optional<std::uint64_t> hash = {};        // of the algorithm's key; nullopt: it has none
+  std::optional<balance::GeoPoint> client = {};  // where it comes from; nullopt: not known
 };
 
 // What a pick would give at present.
@@ -62,8 +69,9 @@ class ServerChoice {
 
   enum class Slot : std::uint8_t { take, look };
   // The server of the next attempt, with one of its slots if it is to be taken; none: nobody can be
-  // used, or all that could are full. Neither `excluded` nor `leases` of the input are looked at.
-  balance::ServerIndex pick(balance::PickInput input, Slot slot) noexcept;
+  // used, or all that could are full. Of the input only `tried`, `random`, `now` and `recorder` are
+  // looked at.
+  balance::ServerIndex pick(const PickFor& request, balance::PickInput input, Slot slot) noexcept;
   // Of the last pick: servers were left out because they were full.
   bool are_some_full() const noexcept { return some_full_; }
   // Why an unresolved server is so.
@@ -87,26 +95,28 @@ class ServerChoice {
   // What there is to say of a server once this one, or nobody, was picked.
   ServerVerdict judge(balance::ServerIndex server, balance::ServerIndex picked) const noexcept;
   // What a pick gives now that takes its chances from `random`. Moves nothing; allocates.
-  ExplainedPick explain(Random random, TimePoint now) const;
+  ExplainedPick explain(const PickFor& request, Random random, TimePoint now) const;
 
  private:
   TimePoint let_in_at(balance::ServerIndex server) const noexcept;
   void let_in_again(TimePoint now) noexcept;
   void look_at_full() noexcept;
-  balance::ServerIndex pick_candidate(balance::PickInput& input) noexcept;
-  balance::ServerIndex pick_by_role(const balance::PickInput& input) noexcept;
-  std::vector<balance::ServerIndex> pick_some(Random random, TimePoint now) const;
-  const balance::Table* table(balance::ServerRole role) const noexcept {
-    return candidates_->tables[std::to_underlying(role)].get();
+  balance::ServerIndex pick_candidate(const PickFor& request, balance::PickInput& input) noexcept;
+  balance::ServerIndex pick_by_level(const PickFor& request,
+                                     const balance::PickInput& input) noexcept;
+  std::vector<balance::ServerIndex> pick_some(const PickFor& request, Random random,
+                                              TimePoint now) const;
+  const balance::Table& table(balance::LevelIndex level) const noexcept {
+    return *candidates_->tables[balance::to_number(level)];
   }
-  balance::State& state(balance::ServerRole role) noexcept {
-    return *states_[std::to_underlying(role)];
+  balance::State& state(balance::LevelIndex level) noexcept {
+    return *states_[balance::to_number(level)];
   }
 
   const Backend& backend_;
   std::shared_ptr<const Candidates> candidates_;
-  std::array<std::unique_ptr<balance::State>, 2> states_;  // by role
-  std::vector<TimePoint> refused_at_;                      // by server
+  std::vector<std::unique_ptr<balance::State>> states_;  // by level
+  std::vector<TimePoint> refused_at_;                    // by server
   balance::ServerSet left_out_;
   TimePoint next_let_in_ = kNever;  // kNever: left_out_ is empty
   balance::ServerSet full_;         // when they were last looked at

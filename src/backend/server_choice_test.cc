@@ -37,7 +37,7 @@ class Chosen {
 
   ServerIndex pick(TimePoint now = {}) {
     const ServerIndex picked =
-        choice.pick({.random = random.next(), .now = now}, ServerChoice::Slot::take);
+        choice.pick({}, {.random = random.next(), .now = now}, ServerChoice::Slot::take);
     if (picked != ServerIndex::none) taken_.push_back(picked);
     return picked;
   }
@@ -56,7 +56,7 @@ class Chosen {
     of(server(number)).set_weight(weight);
     choice.adopt(backend_.renew_candidates());
   }
-  ExplainedPick explain(TimePoint now = {}) const { return choice.explain(random, now); }
+  ExplainedPick explain(TimePoint now = {}) const { return choice.explain({}, random, now); }
   std::vector<ServerVerdict> verdicts(TimePoint now = {}) const {
     std::vector<ServerVerdict> verdicts;
     for (const JudgedServer& judged : explain(now).servers) verdicts.push_back(judged.verdict);

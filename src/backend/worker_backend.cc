@@ -48,7 +48,8 @@ WorkerBackend::WorkerBackend(Worker& worker, std::shared_ptr<Backend> backend,
 void WorkerBackend::take_over(WorkerBackend& predecessor) noexcept {
   const Backend& before = *predecessor.backend_;
   if (before.servers() == backend_->servers() &&
-      config::is_equal(before.settings().balance, backend_->settings().balance)) {
+      config::is_equal(before.settings().balance, backend_->settings().balance) &&
+      before.placement() == backend_->placement()) {
     choice_.take_position_of(predecessor.choice_);
   }
   for (const auto& pool : predecessor.pools_) {
@@ -90,13 +91,15 @@ std::shared_ptr<const Candidates> WorkerBackend::adopt(
   return before;
 }
 
-Picked WorkerBackend::pick(std::span<const LocalRef<ServerPool>> tried) noexcept {
+Picked WorkerBackend::pick(const PickFor& request,
+                           std::span<const LocalRef<ServerPool>> tried) noexcept {
   std::array<ServerIndex, kAttemptsMax> tried_here;
   std::size_t count = 0;
   for (const auto& pool : tried) {
     if (pool->owner() == this) tried_here[count++] = pool->index();
   }
-  const ServerIndex index = choice_.pick({.tried = {tried_here.data(), count},
+  const ServerIndex index = choice_.pick(request,
+                                         {.tried = {tried_here.data(), count},
                                           .random = worker_.random().next(),
                                           .now = worker_.now()},
                                          ServerChoice::Slot::take);

@@ -48,9 +48,11 @@ class WorkerBackend : public LocalCounted, private Link {
 
   // A server that is in `tried` is not picked again. Backups have their turn when no primary can be
   // picked; those that refused a moment ago only when nobody else can.
-  Picked pick(std::span<const LocalRef<ServerPool>> tried) noexcept;
-  // What pick({}) would give now. Moves nothing; allocates.
-  ExplainedPick explain_pick() const { return choice_.explain(worker_.random(), worker_.now()); }
+  Picked pick(const PickFor& request, std::span<const LocalRef<ServerPool>> tried) noexcept;
+  // What pick(request, {}) would give now. Moves nothing; allocates.
+  ExplainedPick explain_pick(const PickFor& request) const {
+    return choice_.explain(request, worker_.random(), worker_.now());
+  }
   const ServerChoice& choice() const noexcept { return choice_; }
   // Who waits while all servers are full; a newcomer must not overtake them.
   WorkerWaitQueue& wait_queue() noexcept { return *wait_queue_; }

@@ -38,7 +38,7 @@ class WorkerBackendTest : public testing::Test {
     for (const std::size_t server : tried) {
       pools.emplace_back(worker_backend_->pool_of(balance::to_server(server)));
     }
-    return worker_backend_->pick(pools).lease;
+    return worker_backend_->pick({}, pools).lease;
   }
   // One attempt's stream.
   Result<ServerStream> connect(Replay replay = Replay::possible) {

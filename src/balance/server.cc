@@ -14,14 +14,4 @@ bool ServerSet::is_empty() const noexcept {
   return std::ranges::all_of(words_, [](std::uint64_t word) { return word == 0; });
 }
 
-ServerSet candidates_of(std::span<const ServerSpec> servers, const ServerSet& usable,
-                        ServerRole role) {
-  ServerSet candidates(servers.size());
-  for (std::size_t number = 0; number < servers.size(); ++number) {
-    const ServerIndex server = to_server(number);
-    if (servers[number].role == role && usable.contains(server)) candidates.insert(server);
-  }
-  return candidates;
-}
-
 }  // namespace weir::balance

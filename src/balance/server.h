@@ -29,12 +29,8 @@ constexpr ServerIndex to_server(std::size_t number) noexcept {
   return static_cast<ServerIndex>(number);
 }
 
-// Backups get traffic only when no primary can.
-enum class ServerRole : std::uint8_t { primary, backup };
-
 struct ServerSpec {
   std::uint32_t weight = 1;  // 0 to kWeightMax; 0: stays configured, gets nothing
-  ServerRole role = ServerRole::primary;
   // What the server is known by, to others as well: where keys are placed hangs on these and on
   // nothing else. They outlive the spec.
   std::string_view name = {};
@@ -82,10 +78,4 @@ class ServerSet {
   }
   std::vector<std::uint64_t> words_;
 };
-
-// The usable servers that have this role. A backend keeps one table for its primaries and one for
-// its backups, and asks the second when the first gives none.
-ServerSet candidates_of(std::span<const ServerSpec> servers, const ServerSet& usable,
-                        ServerRole role);
-
 }  // namespace weir::balance

@@ -27,20 +27,6 @@ TEST(ServerSet, HoldsNothingBeyondItsRoom) {
   EXPECT_FALSE(ServerSet().contains(to_server(0)));
 }
 
-TEST(CandidatesOf, TakesTheUsableServersOfOneRole) {
-  const ServerSpec servers[] = {{}, {.role = ServerRole::backup}, {}, {.role = ServerRole::backup}};
-  ServerSet usable(4);
-  usable.insert(to_server(1));
-  usable.insert(to_server(2));
-
-  ServerSet primaries(4);
-  primaries.insert(to_server(2));
-  ServerSet backups(4);
-  backups.insert(to_server(1));
-  EXPECT_EQ(candidates_of(servers, usable, ServerRole::primary), primaries);
-  EXPECT_EQ(candidates_of(servers, usable, ServerRole::backup), backups);
-}
-
 TEST(FindAllowed, AgreesWithASearchOneByOne) {
   Random random(1);
   for (int round = 0; round < 2000; ++round) {

@@ -93,6 +93,8 @@ std::string_view print_verdict(Item& item, ServerVerdict verdict, const backend:
     case ServerVerdict::usable:
     case ServerVerdict::behind:
     case ServerVerdict::backup:
+    case ServerVerdict::reserve:
+    case ServerVerdict::unplaced:
       return {};
   }
   return {};

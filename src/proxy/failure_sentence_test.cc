@@ -89,7 +89,7 @@ TEST_F(FailureSentence, SaysWhyNobodyCouldBeTried) {
   backend_->server(balance::to_server(2)).set_admin_state(AdminState::draining);
   backend_->server(balance::to_server(3)).set_weight(0);
   of_worker_->adopt(backend_->renew_candidates());
-  ASSERT_FALSE(of_worker_->pick({}).lease);
+  ASSERT_FALSE(of_worker_->pick({}, {}).lease);
   EXPECT_EQ(sentence(ErrorKind::no_server),
             "It failed. u1 is disabled, u2 has weight 0, u3 is draining, u4 has weight 0.");
 }
@@ -98,7 +98,7 @@ TEST_F(FailureSentence, SaysWhoIsFullWhenTheQueueGaveUp) {
   add_server("u1").maxconn = 1;
   add_server("u2").weight = 0;
   make();
-  backend::ServerLease lease = of_worker_->pick({}).lease;
+  backend::ServerLease lease = of_worker_->pick({}, {}).lease;
   EXPECT_EQ(sentence(ErrorKind::queue_timeout),
             "It failed. u1 is at its maxconn (1), u2 has weight 0.");
   EXPECT_EQ(sentence(ErrorKind::canceled), "It failed.");

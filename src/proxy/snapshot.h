@@ -66,6 +66,7 @@ struct Snapshot {
   std::uint32_t maxconn = 0;  // client connections over all workers; 0: no limit
   std::vector<ServedListener> listeners;
   std::vector<std::shared_ptr<backend::Backend>> backends;
+  std::shared_ptr<const net::GeoDatabase> geo;  // null: there is none
   // By BackendIndex: the same backend's place in the snapshot before, whether or not it changed.
   std::vector<BackendIndex> predecessors;
 };

@@ -132,21 +132,42 @@ std::optional<std::string_view> Template::constant() const noexcept {
 
 std::optional<std::size_t> Template::write(const ValueSource& source,
                                            std::span<char> out) const noexcept {
+  const std::optional<Written> written = write_pieces(source, out);
+  return written ? std::optional(written->bytes) : std::nullopt;
+}
+
+std::optional<std::size_t> Template::write_key(const ValueSource& source,
+                                               std::span<char> out) const noexcept {
+  const std::optional<Written> written = write_pieces(source, out);
+  if (!written || (written->value_bytes == 0 && !constant())) return std::nullopt;
+  return written->bytes;
+}
+
+std::optional<Template::Written> Template::write_pieces(const ValueSource& source,
+                                                        std::span<char> out) const noexcept {
   ValueSpace space;
-  std::size_t bytes = 0;
+  Written written;
   for (const Piece& piece : pieces_) {
     const std::string_view text =
         piece.row == nullptr ? piece.text : piece.row->text(source, piece.text, space);
-    if (text.size() > out.size() - bytes) return std::nullopt;
-    const std::span<char> to = out.subspan(bytes, text.size());
+    if (text.size() > out.size() - written.bytes) return std::nullopt;
+    const std::span<char> to = out.subspan(written.bytes, text.size());
     if (piece.row == nullptr) {
       std::ranges::copy(text, to.begin());
     } else {
       std::ranges::transform(text, to.begin(), [](char c) { return is_control(c) ? ' ' : c; });
+      written.value_bytes += text.size();
     }
-    bytes += text.size();
+    written.bytes += text.size();
   }
-  return bytes;
+  return written;
+}
+
+std::string_view Template::first_of_request() const noexcept {
+  for (const Piece& piece : pieces_) {
+    if (piece.row != nullptr && piece.row->name.starts_with("request.")) return piece.row->name;
+  }
+  return {};
 }
 
 Template::Line Template::write_line(const ValueSource& source, std::span<char> out) const noexcept {

@@ -43,6 +43,13 @@ class Template {
   // then means nothing. Worker.
   std::optional<std::size_t> write(const ValueSource& source, std::span<char> out) const noexcept;
 
+  // For what things are told apart by: as write(), but also nullopt if it names values and none of
+  // them is there.
+  std::optional<std::size_t> write_key(const ValueSource& source,
+                                       std::span<char> out) const noexcept;
+  // The name of a value in it that only requests have, not tunnels; empty: there is none.
+  std::string_view first_of_request() const noexcept WEIR_LIFETIMEBOUND;
+
   // For a log, without line feed. What does not fit is cut, and the line then ends with kCutMark;
   // `out` has room for that. Worker.
   struct Line {
@@ -58,6 +65,12 @@ class Template {
     const ValueRow* row = nullptr;
     std::string text;  // the text, or what stands for NAME
   };
+  struct Written {
+    std::size_t bytes = 0;
+    std::size_t value_bytes = 0;  // of those, that are values
+  };
+  std::optional<Written> write_pieces(const ValueSource& source,
+                                      std::span<char> out) const noexcept;
   void add_text(std::string_view text);
   std::expected<void, std::string> add_value(std::string_view name, Known at);
 

@@ -93,7 +93,8 @@ std::string_view write_address(const net::Address& address, std::uint16_t port,
 }
 
 const backend::Server* server_of(const ValueSource& source) noexcept {
-  const backend::ServerPool* pool = source.attempts.last_server();
+  if (source.attempts == nullptr) return nullptr;
+  const backend::ServerPool* pool = source.attempts->last_server();
   return pool == nullptr ? nullptr : &pool->server();
 }
 
@@ -264,7 +265,7 @@ std::string_view server_address(const ValueSource& source, std::string_view /*na
                                 ValueSpace& space) noexcept {
   const backend::Server* server = server_of(source);
   if (server == nullptr) return {};
-  const backend::PoolAddress* reached = source.attempts.last_address();
+  const backend::PoolAddress* reached = source.attempts->last_address();
   if (reached == nullptr && server->address().is_name()) return server->authority();
   const net::Address& address = reached == nullptr ? server->address().address : reached->address;
   const std::uint16_t port = address.port();
@@ -273,7 +274,7 @@ std::string_view server_address(const ValueSource& source, std::string_view /*na
 
 std::string_view attempts(const ValueSource& source, std::string_view /*name*/,
                           ValueSpace& space) noexcept {
-  return write_number(source.attempts.size(), space);
+  return write_number(source.attempts == nullptr ? 0 : source.attempts->size(), space);
 }
 
 std::string_view reason(const ValueSource& source, std::string_view /*name*/,
@@ -284,7 +285,8 @@ std::string_view reason(const ValueSource& source, std::string_view /*name*/,
 
 std::string_view time_total(const ValueSource& source, std::string_view /*name*/,
                             ValueSpace& space) noexcept {
-  return write_seconds(source.connection.worker.worker().now() - source.began, space);
+  if (source.connection == nullptr) return {};
+  return write_seconds(source.connection->worker.worker().now() - source.began, space);
 }
 
 std::string_view time_connect(const ValueSource& source, std::string_view /*name*/,
@@ -299,12 +301,14 @@ std::string_view time_first_byte(const ValueSource& source, std::string_view /*n
 
 std::string_view time_now(const ValueSource& source, std::string_view /*name*/,
                           ValueSpace& space) noexcept {
-  return write_utc(source.connection.worker.worker().reactor().wall_now(), space);
+  if (source.connection == nullptr) return {};
+  return write_utc(source.connection->worker.worker().reactor().wall_now(), space);
 }
 
 std::string_view time_local(const ValueSource& source, std::string_view /*name*/,
                             ValueSpace& /*space*/) noexcept {
-  return source.connection.worker.local_time();
+  if (source.connection == nullptr) return {};
+  return source.connection->worker.local_time();
 }
 
 constexpr auto kNone = ValueName::none;

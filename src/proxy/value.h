@@ -35,10 +35,10 @@ enum class Known : std::uint8_t { request, response, end };
 
 // Where values are taken from. What it refers to outlives it.
 struct ValueSource {
-  const ClientConnection& connection;
-  const net::PeerAddress& client;  // who made the request, as far as is believed
+  const ClientConnection* connection;  // nullptr: nobody is connected, somebody asks what would be
+  const net::PeerAddress& client;      // who made the request, as far as is believed
   const ListenerUse& listener_use;
-  const AttemptLog& attempts;
+  const AttemptLog* attempts;             // nullptr likewise
   const backend::WorkerBackend* backend;  // nullptr: none yet, or that of the last attempt
   TimePoint began;
   Duration connect_time;

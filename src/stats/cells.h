@@ -27,6 +27,8 @@ struct alignas(kCacheLineBytes) BackendCells {
   Cell attempts;
   Cell retries;
   Cell queue_waits;
+  Cell keys_missing;
+  Cell places_unknown;
   ErrorCells errors;
 };
 

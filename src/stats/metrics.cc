@@ -160,6 +160,14 @@ constexpr std::array kMetrics = {
     MetricRow{MetricId::backend_queue_waits, counter, kBackend, "weir_backend_queue_waits_total",
               kNone, offsetof(BackendCells, queue_waits),
               "Requests and tunnels that had to wait for a server."},
+    MetricRow{MetricId::backend_keys_missing, counter, kBackend, "weir_backend_keys_missing_total",
+              kNone, offsetof(BackendCells, keys_missing),
+              "Requests and tunnels without any value that the key of `balance: hash` names; their "
+              "server was drawn by chance."},
+    MetricRow{MetricId::backend_places_unknown, counter, kBackend,
+              "weir_backend_places_unknown_total", kNone, offsetof(BackendCells, places_unknown),
+              "Requests and tunnels of clients whose place the geo database does not know; theirs "
+              "was drawn by chance."},
     MetricRow{MetricId::server_attempts, counter, kServer, "weir_server_attempts_total", kNone,
               offsetof(ServerCells, attempts), "Attempts made with the server."},
     MetricRow{MetricId::server_connects, counter, kServer, "weir_server_connects_total", kNone,

@@ -56,6 +56,8 @@ enum class MetricId : std::uint8_t {
   backend_errors,
   backend_queued,
   backend_queue_waits,
+  backend_keys_missing,
+  backend_places_unknown,
   server_attempts,
   server_connects,
   server_connect_failures,

@@ -117,7 +117,7 @@ TEST_F(ValueTest, NamesTheServerThatWasTriedLast) {
     x.backend = x.proxy.backend(BackendIndex{0});
     EXPECT_EQ(text_of(x, "backend.name"), "b");
     for (std::uint64_t tried = 1; tried <= addresses.size(); ++tried) {
-      const auto lease = x.backend->pick({}).lease;
+      const auto lease = x.backend->pick({}, {}).lease;
       x.attempts.begin(lease.pool(), x.proxy.worker().now());
       const std::string name = text_of(x, "server.name");
       std::string address = addresses.at(name.substr(1));

@@ -7,6 +7,7 @@
 #include "proxy/http/prepare_request.h"
 #include "proxy/http/route_request.h"
 #include "proxy/http/upgrade.h"
+#include "proxy/pick_for.h"
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
@@ -83,7 +84,8 @@ bool has_died_idle(const Exchange& x, Error error) noexcept {
 Task<Result<void>> make_attempts(Exchange& x) {
   Worker& worker = x.proxy.worker();
   const HangUpWatch watch(x);
-  backend::RetryPlan plan(x.backend->backend().settings().retry, worker.now());
+  backend::RetryPlan plan(x.backend->backend().settings().retry, worker.now(),
+                          pick_for(*x.backend, [&x] { return source_of(x); }));
   Error error = make_error(ErrorKind::no_server, Side::weir);
   for (;;) {
     backend::Picked picked = plan.pick(*x.backend, worker.now());
@@ -165,10 +167,10 @@ Exchange::Exchange(ClientConnection& client_connection,
 }
 
 ValueSource source_of(const Exchange& x) noexcept {
-  return {.connection = x.connection,
+  return {.connection = &x.connection,
           .client = *x.client_address,
           .listener_use = *x.listener_use,
-          .attempts = x.attempts,
+          .attempts = &x.attempts,
           .backend = x.backend.get(),
           .began = x.began,
           .connect_time = x.connect_time,

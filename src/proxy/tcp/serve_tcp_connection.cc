@@ -7,6 +7,7 @@
 #include "net/listening_socket.h"
 #include "net/tunnel.h"
 #include "proxy/failure_sentence.h"
+#include "proxy/pick_for.h"
 #include "proxy/proxy_header.h"
 #include "proxy/value.h"
 #include "proxy/worker_listener.h"
@@ -30,10 +31,10 @@ struct TunnelRecord {
 
 ValueSource source_of(const ClientConnection& connection, const ListenerUse& use,
                       const backend::WorkerBackend* backend, const TunnelRecord& tunnel) noexcept {
-  return {.connection = connection,
+  return {.connection = &connection,
           .client = connection.peer,
           .listener_use = use,
-          .attempts = tunnel.attempts,
+          .attempts = &tunnel.attempts,
           .backend = backend,
           .began = connection.accepted_at,
           .connect_time = tunnel.connect_time,
@@ -109,11 +110,14 @@ Task<Result<void>> connect_server(ClientConnection& connection, backend::WorkerB
 
 // A lease of a server that `server` is connected to.
 Task<Result<backend::ServerLease>> connect_some_server(ClientConnection& connection,
+                                                       const ListenerUse& use,
                                                        backend::WorkerBackend& backend,
                                                        std::optional<net::SocketStream>& server,
                                                        TunnelRecord& record) {
   Worker& worker = connection.worker.worker();
-  backend::RetryPlan plan(backend.backend().settings().retry, worker.now());
+  backend::RetryPlan plan(backend.backend().settings().retry, worker.now(), pick_for(backend, [&] {
+                            return source_of(connection, use, &backend, record);
+                          }));
   Error error = make_error(ErrorKind::no_server, Side::weir);
   for (;;) {
     backend::Picked picked = plan.pick(backend, worker.now());
@@ -159,7 +163,7 @@ Task<void> serve_tunnel(ClientConnection& connection) {
   TunnelRecord record(connection.accepted_at);
   std::optional<net::SocketStream> server;
   backend->cells().requests.add();
-  const auto lease = co_await connect_some_server(connection, *backend, server, record);
+  const auto lease = co_await connect_some_server(connection, *use, *backend, server, record);
   if (lease) {
     const backend::LeaseUse use_of_lease(*lease, connection.server_side);
     const auto proxy_protocol = backend->backend().settings().proxy_protocol;

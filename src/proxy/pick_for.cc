@@ -1,0 +1,31 @@
+#include "proxy/pick_for.h"
+
+namespace weir::proxy {
+
+std::optional<std::string_view> TemplateKey::write(const ValueSource& source,
+                                                   std::span<char> space) const noexcept {
+  const std::optional<std::size_t> bytes = text_.write_key(source, space);
+  if (!bytes) return std::nullopt;
+  return std::string_view(space.data(), *bytes);
+}
+
+const TemplateKey* key_of(const backend::Backend& backend) noexcept {
+  // Backends are made with no other kind of key.
+  return static_cast<const TemplateKey*>(backend.key());
+}
+
+backend::PickFor find_pick_for(const backend::Backend& backend, const ValueSource& source,
+                               std::span<char> space) noexcept {
+  backend::PickFor found;
+  if (const TemplateKey* const key = key_of(backend)) {
+    if (const auto text = key->write(source, space)) found.hash = key->hash(*text);
+  }
+  if (backend.geo() != nullptr) {
+    if (const auto at = backend.geo()->find(source.client)) {
+      found.client = balance::GeoPoint::at(at->latitude, at->longitude);
+    }
+  }
+  return found;
+}
+
+}  // namespace weir::proxy
