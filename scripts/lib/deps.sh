@@ -8,7 +8,7 @@
 deps_build=(
   clang-19 lld-19 llvm-19 ninja-build cmake ccache
   libyaml-cpp-dev libc-ares-dev rapidjson-dev libfmt-dev libcli11-dev liburing-dev libgtest-dev
-  libbenchmark-dev
+  libbenchmark-dev libmd-dev libxxhash-dev
 )
 deps_test=(
   clang-tidy-19 clang-format-19 libclang-rt-19-dev git openssl curl python3 python3-pytest
