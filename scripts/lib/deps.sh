@@ -7,8 +7,8 @@
 # shellcheck disable=SC2034  # the sets are used by name
 deps_build=(
   clang-19 lld-19 llvm-19 ninja-build cmake ccache
-  libyaml-cpp-dev libc-ares-dev libmaxminddb-dev rapidjson-dev libfmt-dev libcli11-dev liburing-dev libgtest-dev
-  libbenchmark-dev
+  libyaml-cpp-dev libc-ares-dev rapidjson-dev libfmt-dev libcli11-dev liburing-dev libgtest-dev
+  libbenchmark-dev libmaxminddb-dev libmd-dev libxxhash-dev
 )
 deps_test=(
   clang-tidy-19 clang-format-19 libclang-rt-19-dev git openssl curl python3 python3-pytest

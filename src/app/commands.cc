@@ -6,6 +6,7 @@
 #include "app/demo_servers.h"
 #include "app/process.h"
 #include "app/signals.h"
+#include "balance/remap_table.h"
 #include "config/reference.h"
 #include "config/schema.h"
 #include "discovery/dns_client.h"
@@ -166,8 +167,10 @@ int print_reference(const std::string& page) {
     fmt::print("{}", errors_reference());
   } else if (page == "values") {
     fmt::print("{}", proxy::values_reference());
+  } else if (page == "remap") {
+    fmt::print("{}", balance::remap_reference());
   } else {
-    return refuse("no page '" + page + "': expected config, metrics, errors or values");
+    return refuse("no page '" + page + "': expected config, metrics, errors, values or remap");
   }
   return 0;
 }

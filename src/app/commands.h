@@ -27,7 +27,7 @@ int check_file(const std::string& path);
 // 0: something would serve it; 1: nothing would, or the file has errors; 2: the question is wrong.
 int explain_file(const std::string& path, const Question& question);
 int print_schema();
-// page: config, metrics, errors or values.
+// page: config, metrics, errors, values or remap.
 int print_reference(const std::string& page);
 int print_version();
 

@@ -161,6 +161,39 @@ void check_source(const BackendEntry& backend, const backend::ServerSettings& se
                                       quote(*server.name));
 }
 
+void check_balance(const BackendEntry& backend, Problems& problems) {
+  const std::optional<balance::HashSettings>& hash = backend.balance.hash;
+  if (!hash) return;
+  std::vector<balance::ServerSpec> specs;
+  for (const auto& server : backend.servers) {
+    specs.push_back({.weight = server.weight, .name = *server.name});
+  }
+  balance::check(*hash, specs, problems);
+  const auto key = proxy::Template::parse(*hash->key, proxy::Known::request);
+  if (!key) {
+    problems.error(hash->key.position, "found " + quote(*hash->key) + ": " + key.error());
+  } else if (key->constant()) {
+    problems.error(hash->key.position, "found " + quote(*hash->key) +
+                                           ": a key without values, such as ${client.address}, is "
+                                           "the same for all requests");
+  }
+}
+
+// Tunnels have less to go by than requests.
+void check_keys_of_tunnels(const Settings& settings, const proxy::ListenerSettings& listener,
+                           Problems& problems) {
+  if (listener.protocol != proxy::Protocol::tcp) return;
+  for (const auto& backend : settings.backends) {
+    if (*backend.name != *listener.backend || !backend.balance.hash) continue;
+    const Located<std::string>& text = backend.balance.hash->key;
+    const auto key = proxy::Template::parse(*text, proxy::Known::request);
+    if (!key || key->first_of_request().empty()) continue;
+    problems.error(text.position, "the listener " + quote(*listener.name) +
+                                      " has protocol: tcp, whose connections have no " +
+                                      quote(key->first_of_request()));
+  }
+}
+
 // Where servers are, and what hangs on it.
 void check_places(const Settings& settings, const BackendEntry& backend, Problems& problems) {
   const bool goes_by_zone = *backend.cross_zone != balance::CrossZone::always;
@@ -234,11 +267,13 @@ Settings load_settings(const config::Document& document, Problems& problems) {
   for (const auto& backend : settings.backends) {
     backends.add(backend.name);
     check_backend(backend, problems);
+    check_balance(backend, problems);
     check_places(settings, backend, problems);
   }
   for (const auto& listener : settings.listeners) {
     listeners.add(listener.name);
     check_listener(listener, backends, problems);
+    check_keys_of_tunnels(settings, listener, problems);
   }
   check_addresses(settings, problems);
   check_resolver(settings.resolver, problems);
@@ -280,6 +315,7 @@ void compile_backends(const Settings& settings, stats::Registry& registry, const
       before == nullptr ? BackendPlaces() : places_of(before->snapshot.backends);
   for (const auto& backend : settings.backends) {
     const backend::BackendContext context{.zone = *settings.zone,
+                                          .key = proxy::make_key(backend.balance),
                                           .geo = has_locations(backend) ? snapshot.geo : nullptr};
     const auto found = known.find(*backend.name);
     if (found == known.end()) {

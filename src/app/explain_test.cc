@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "net/net_test_support.h"
 #include "protocol/http/path.h"
+#include "proxy/pick_for.h"
 
 namespace weir::app {
 namespace {
@@ -254,7 +255,12 @@ class RunningWorld final : public PickSource {
   // What an attempt is given.
   balance::ServerIndex pick(proxy::RouteIndex route) {
     const auto place = snapshot_.listeners[0].route_backends[std::to_underlying(route)];
-    backend::ServerLease lease = views_[std::to_underlying(place)]->pick({}, {}).lease;
+    backend::WorkerBackend& view = *views_[std::to_underlying(place)];
+    backend::PickFor request;
+    // Where questions come from that do not say.
+    const proxy::TemplateKey* const key = proxy::key_of(view.backend());
+    if (key != nullptr) request.hash = key->hash("127.0.0.1");
+    backend::ServerLease lease = view.pick(request, {}).lease;
     if (!lease) return balance::ServerIndex::none;
     leases_.push_back(std::move(lease));
     return leases_.back().index();

@@ -52,7 +52,9 @@ std::shared_ptr<const Candidates> Backend::make_candidates() const {
   for (std::size_t i = 0; i < size(); ++i) {
     const ServerSettings& settings = settings_.servers[i];
     const Server& server = *servers_[i];
+    const balance::LevelIndex level = placement_.level_of(balance::to_server(i));
     made->specs.push_back({.weight = server.weight_after(settings.weight),
+                           .level = static_cast<std::uint8_t>(level),
                            .name = server.name(),
                            .address = server.address_text()});
     made->states.push_back(server.admin_state());
@@ -60,7 +62,7 @@ std::shared_ptr<const Candidates> Backend::make_candidates() const {
     const bool is_resolved = made->addresses.back()->problem.empty();
     if (made->states.back() != AdminState::ready || !is_resolved) continue;
     usable.insert(balance::to_server(i));
-    const bool is_placed = placement_.level_of(balance::to_server(i)) != balance::LevelIndex::none;
+    const bool is_placed = level != balance::LevelIndex::none;
     made->has_some = made->has_some || (is_placed && made->specs.back().weight != 0);
   }
   for (std::size_t level = 0; level < placement_.levels(); ++level) {

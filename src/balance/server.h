@@ -31,6 +31,7 @@ constexpr ServerIndex to_server(std::size_t number) noexcept {
 
 struct ServerSpec {
   std::uint32_t weight = 1;  // 0 to kWeightMax; 0: stays configured, gets nothing
+  std::uint8_t level = 0;    // servers of another level have tables of their own
   // What the server is known by, to others as well: where keys are placed hangs on these and on
   // nothing else. They outlive the spec.
   std::string_view name = {};

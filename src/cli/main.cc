@@ -131,7 +131,7 @@ int run(int argc, char** argv) {
     status = weir::app::print_schema();
   });
   CLI::App* reference = cli.add_subcommand("reference", "Print a page of the reference");
-  reference->add_option("page", page, "config, metrics, errors or values")->required();
+  reference->add_option("page", page, "config, metrics, errors, values or remap")->required();
   reference->callback([&] { status = weir::app::print_reference(page); });
 
   std::string demo_listen;

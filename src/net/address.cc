@@ -189,4 +189,18 @@ std::expected<void, std::string> parse_scalar(std::string_view text, Address& ou
 
 std::string print_scalar(const Address& address) { return address.to_string(); }
 
+PeerAddress first_of_subnet(const PeerAddress& address) noexcept {
+  sockaddr_storage storage = address.storage();
+  if (address.family() == AF_INET) {
+    auto& v4 = reinterpret_cast<sockaddr_in&>(storage);
+    v4.sin_addr.s_addr &= htonl(0xffffff00);
+  } else if (address.family() == AF_INET6) {
+    auto& v6 = reinterpret_cast<sockaddr_in6&>(storage).sin6_addr;
+    // An IPv4 client of a socket of both families.
+    const std::size_t kept = IN6_IS_ADDR_V4MAPPED(&v6) ? 15 : 8;
+    std::memset(v6.s6_addr + kept, 0, sizeof v6.s6_addr - kept);
+  }
+  return PeerAddress(storage);
+}
+
 }  // namespace weir::net

@@ -83,6 +83,9 @@ class PeerAddress {
   } storage_;
 };
 
+// The address with its last 8 bits zero, 64 of an IPv6 one. Not of a unix socket.
+PeerAddress first_of_subnet(const PeerAddress& address) noexcept;
+
 // For the configuration reader (config/scalars.h).
 std::expected<void, std::string> parse_scalar(std::string_view text, Address& out);
 std::string print_scalar(const Address& address);

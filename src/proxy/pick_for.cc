@@ -9,8 +9,15 @@ std::optional<std::string_view> TemplateKey::write(const ValueSource& source,
   return std::string_view(space.data(), *bytes);
 }
 
+std::shared_ptr<const backend::BalanceKey> make_key(const balance::BalanceSettings& settings) {
+  if (!settings.hash) return nullptr;
+  auto text = Template::parse(*settings.hash->key, Known::request);
+  WEIR_ASSERT(text);
+  return std::make_shared<TemplateKey>(std::move(*text), settings.hash->function_in_use());
+}
+
 const TemplateKey* key_of(const backend::Backend& backend) noexcept {
-  // Backends are made with no other kind of key.
+  // Backends are given no other kind of key.
   return static_cast<const TemplateKey*>(backend.key());
 }
 

@@ -27,7 +27,9 @@ class TemplateKey final : public backend::BalanceKey {
   balance::HashFunction function_;
 };
 
-// nullptr: the backend's algorithm has no key.
+// nullptr: the algorithm has no key. The settings are free of errors. Jobs thread or start.
+std::shared_ptr<const backend::BalanceKey> make_key(const balance::BalanceSettings& settings);
+// That of the backend, made so; nullptr: it has none.
 const TemplateKey* key_of(const backend::Backend& backend) noexcept;
 
 // space: for the key. Counts what is missing if there is somebody to count for.

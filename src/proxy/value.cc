@@ -164,6 +164,12 @@ std::string_view client_address(const ValueSource& source, std::string_view /*na
   return source.client.format_ip(std::span(space).first<INET6_ADDRSTRLEN>());
 }
 
+std::string_view client_subnet(const ValueSource& source, std::string_view /*name*/,
+                               ValueSpace& space) noexcept {
+  if (source.client.is_unix()) return {};
+  return net::first_of_subnet(source.client).format_ip(std::span(space).first<INET6_ADDRSTRLEN>());
+}
+
 std::string_view client_port(const ValueSource& source, std::string_view /*name*/,
                              ValueSpace& space) noexcept {
   const bool has_port = !source.client.is_unix() && source.client.port() != 0;
@@ -318,6 +324,10 @@ constexpr auto kResponse = Known::response;
 constexpr std::array kRows = {
     ValueRow{"client.address", kNone, kRequest,
              "IP address of the client, without port; `unix` over a unix socket.", &client_address},
+    ValueRow{"client.subnet", kNone, kRequest,
+             "First address of the network that the client is in: the first 24 bits of an IPv4 "
+             "address, the first 64 of an IPv6 one.",
+             &client_subnet},
     ValueRow{"client.port", kNone, kRequest, "Port of the client, if it is known.", &client_port},
     ValueRow{"listener.name", kNone, kRequest, "Name of the listener.", &listener_name},
     ValueRow{"listener.port", kNone, kRequest, "Port that the listener has got.", &listener_port},
