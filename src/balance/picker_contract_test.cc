@@ -106,8 +106,12 @@ TEST_P(PickerContract, PicksTheSameFromTheSameStateAndInput) {
   }
 }
 
+// Whether shares by weight are no aim of the algorithm.
+bool ignores_weights(std::string_view name) { return name == "first"; }
+
 // Under load: some of these algorithms look at nothing but what is in flight.
 TEST_P(PickerContract, SpreadsByWeight) {
+  if (ignores_weights(GetParam().name)) GTEST_SKIP() << "only weight 0 means something to it";
   constexpr int kInFlight = 200;
   const ServerSpec servers[] = {{.weight = 5}, {.weight = 3}, {.weight = 2}, {.weight = 0}};
   const auto table = picker_->build(servers, ServerSet::all(4));

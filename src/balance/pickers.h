@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "balance/first.h"
 #include "balance/least_connections.h"
 #include "balance/picker.h"
 #include "balance/power_of_two.h"
@@ -23,6 +24,7 @@ struct BalanceSettings {
   std::optional<RandomSettings> random;
   std::optional<PowerOfTwoSettings> power_of_two;
   std::optional<LeastConnectionsSettings> least_connections;
+  std::optional<FirstSettings> first;
 };
 
 // Whether an algorithm goes by the configuration, the request and chance alone, or by what the
@@ -42,6 +44,9 @@ void for_each_picker(Settings& s, Visit&& visit) {
   visit.template operator()<LeastConnectionsPicker>(
       "least_connections", s.least_connections, Method::is_dynamic,
       "The one with the fewest requests in flight for its weight.");
+  visit.template operator()<FirstPicker>(
+      "first", s.first, Method::is_dynamic,
+      "The first in the order of the configuration that is not full.");
 }
 
 template <class V>
