@@ -9,6 +9,8 @@
 
 #include "balance/first.h"
 #include "balance/least_connections.h"
+#include "balance/least_time.h"
+#include "balance/peak_ewma.h"
 #include "balance/picker.h"
 #include "balance/power_of_two.h"
 #include "balance/random.h"
@@ -25,6 +27,8 @@ struct BalanceSettings {
   std::optional<PowerOfTwoSettings> power_of_two;
   std::optional<LeastConnectionsSettings> least_connections;
   std::optional<FirstSettings> first;
+  std::optional<LeastTimeSettings> least_time;
+  std::optional<PeakEwmaSettings> peak_ewma;
 };
 
 // Whether an algorithm goes by the configuration, the request and chance alone, or by what the
@@ -47,6 +51,12 @@ void for_each_picker(Settings& s, Visit&& visit) {
   visit.template operator()<FirstPicker>(
       "first", s.first, Method::is_dynamic,
       "The first in the order of the configuration that is not full.");
+  visit.template operator()<LeastTimePicker>(
+      "least_time", s.least_time, Method::is_dynamic,
+      "The one that answers soonest for what it has in flight.");
+  visit.template operator()<PeakEwmaPicker>(
+      "peak_ewma", s.peak_ewma, Method::is_dynamic,
+      "Likewise, but a slow response counts at once and is forgotten slowly.");
 }
 
 template <class V>
