@@ -10,6 +10,7 @@
 #include "balance/first.h"
 #include "balance/least_connections.h"
 #include "balance/least_time.h"
+#include "balance/lowest_score.h"
 #include "balance/peak_ewma.h"
 #include "balance/picker.h"
 #include "balance/power_of_two.h"
@@ -29,6 +30,10 @@ struct BalanceSettings {
   std::optional<FirstSettings> first;
   std::optional<LeastTimeSettings> least_time;
   std::optional<PeakEwmaSettings> peak_ewma;
+  std::optional<LeastBandwidthSettings> least_bandwidth;
+  std::optional<ResourceSettings> resource;
+  std::optional<AdaptiveSettings> adaptive;
+  std::optional<UtilizationSettings> utilization;
 };
 
 // Whether an algorithm goes by the configuration, the request and chance alone, or by what the
@@ -54,9 +59,20 @@ void for_each_picker(Settings& s, Visit&& visit) {
   visit.template operator()<LeastTimePicker>(
       "least_time", s.least_time, Method::is_dynamic,
       "The one that answers soonest for what it has in flight.");
-  visit.template operator()<PeakEwmaPicker>(
-      "peak_ewma", s.peak_ewma, Method::is_dynamic,
-      "Likewise, but a slow response counts at once and is forgotten slowly.");
+  visit.template operator()<PeakEwmaPicker>("peak_ewma", s.peak_ewma, Method::is_dynamic,
+                                            "The one that answers soonest, where a slow response "
+                                            "counts at once and is forgotten slowly.");
+  visit.template operator()<LowestScorePicker>("least_bandwidth", s.least_bandwidth,
+                                               Method::is_dynamic,
+                                               "The one that carries the least traffic.");
+  visit.template operator()<LowestScorePicker>(
+      "resource", s.resource, Method::is_dynamic,
+      "The one that reports the lowest load: CPU, memory, disk and connections.");
+  visit.template operator()<LowestScorePicker>(
+      "adaptive", s.adaptive, Method::is_dynamic,
+      "The one that does best by its connections, times, errors and load report.");
+  visit.template operator()<LowestScorePicker>("utilization", s.utilization, Method::is_dynamic,
+                                               "By how far each is from its capacity.");
 }
 
 template <class V>
