@@ -22,8 +22,8 @@ enum class PickVerdict : std::uint8_t {
 struct ConsideredServer {
   ServerIndex server;
   PickVerdict verdict;
-  // What the algorithm went by: attempts in flight for the weight, or the place in the cycle, from
-  // 0. None if that was chance, and for servers that were left out.
+  // What the algorithm went by: attempts in flight for the weight, a cost or a score, or the place
+  // in the cycle, from 0. None if that was chance, and for servers that were left out.
   std::optional<double> score;
 };
 

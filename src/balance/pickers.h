@@ -7,8 +7,12 @@
 #include <span>
 #include <string_view>
 
+#include "balance/first.h"
 #include "balance/hash.h"
 #include "balance/least_connections.h"
+#include "balance/least_time.h"
+#include "balance/lowest_score.h"
+#include "balance/peak_ewma.h"
 #include "balance/picker.h"
 #include "balance/power_of_two.h"
 #include "balance/random.h"
@@ -25,6 +29,13 @@ struct BalanceSettings {
   std::optional<PowerOfTwoSettings> power_of_two;
   std::optional<LeastConnectionsSettings> least_connections;
   std::optional<HashSettings> hash;
+  std::optional<FirstSettings> first;
+  std::optional<LeastTimeSettings> least_time;
+  std::optional<PeakEwmaSettings> peak_ewma;
+  std::optional<LeastBandwidthSettings> least_bandwidth;
+  std::optional<ResourceSettings> resource;
+  std::optional<AdaptiveSettings> adaptive;
+  std::optional<UtilizationSettings> utilization;
 };
 
 // Whether an algorithm goes by the configuration, the request and chance alone, or by what the
@@ -46,6 +57,26 @@ void for_each_picker(Settings& s, Visit&& visit) {
       "The one with the fewest requests in flight for its weight.");
   visit.template operator()<HashPicker>("hash", s.hash, Method::is_static,
                                         "The one that the hash of a key says.");
+  visit.template operator()<FirstPicker>(
+      "first", s.first, Method::is_dynamic,
+      "The first in the order of the configuration that is not full.");
+  visit.template operator()<LeastTimePicker>(
+      "least_time", s.least_time, Method::is_dynamic,
+      "The one that answers soonest for what it has in flight.");
+  visit.template operator()<PeakEwmaPicker>("peak_ewma", s.peak_ewma, Method::is_dynamic,
+                                            "The one that answers soonest, where a slow response "
+                                            "counts at once and is forgotten slowly.");
+  visit.template operator()<LowestScorePicker>("least_bandwidth", s.least_bandwidth,
+                                               Method::is_dynamic,
+                                               "The one that carries the least traffic.");
+  visit.template operator()<LowestScorePicker>(
+      "resource", s.resource, Method::is_dynamic,
+      "The one that reports the lowest load: CPU, memory, disk and connections.");
+  visit.template operator()<LowestScorePicker>(
+      "adaptive", s.adaptive, Method::is_dynamic,
+      "The one that does best by its connections, times, errors and load report.");
+  visit.template operator()<LowestScorePicker>("utilization", s.utilization, Method::is_dynamic,
+                                               "By how far each is from its capacity.");
 }
 
 template <class V>

@@ -1,5 +1,7 @@
 #include "balance/power_of_two.h"
 
+#include <array>
+
 #include "balance/weighted_draw.h"
 
 namespace weir::balance {
@@ -16,11 +18,19 @@ std::uint64_t leases_of(const PickInput& input, ServerIndex server) noexcept {
   return input.leases[to_number(server)]->load(std::memory_order_relaxed);
 }
 
-void record(const WeightedDraw& draw, const PickInput& input, ServerIndex server,
-            PickVerdict verdict) noexcept {
-  if (input.recorder == nullptr || server == ServerIndex::none) return;  // Divides for nobody.
-  const auto leases = static_cast<double>(leases_of(input, server));
-  input.record(server, verdict, leases / draw.weight_of(server));
+// Fewer leases for its weight.
+bool is_freer(const WeightedDraw& draw, const PickInput& input, ServerIndex a,
+              ServerIndex b) noexcept {
+  return leases_of(input, a) * draw.weight_of(b) < leases_of(input, b) * draw.weight_of(a);
+}
+
+void record(const WeightedDraw& draw, const PickInput& input, std::span<const ServerIndex> drawn,
+            ServerIndex chosen) noexcept {
+  for (const ServerIndex server : drawn) {
+    const auto leases = static_cast<double>(leases_of(input, server));
+    input.record(server, server == chosen ? PickVerdict::chosen : PickVerdict::behind,
+                 leases / draw.weight_of(server));
+  }
 }
 
 }  // namespace
@@ -42,16 +52,18 @@ ServerIndex PowerOfTwoPicker::pick(const Table& table, State&,
                                    const PickInput& input) const noexcept {
   const WeightedDraw& draw = static_cast<const PowerOfTwoTable&>(table).draw;
   Random random(input.random);
-  const ServerIndex first = draw.draw(input, random);
-  if (first == ServerIndex::none) return first;
-  const ServerIndex second = draw.draw(input, random, first);
-  // Fewer for its weight; without a difference the first, so that idle servers share by weight.
-  const bool is_second_freer =
-      second != ServerIndex::none && leases_of(input, second) * draw.weight_of(first) <
-                                         leases_of(input, first) * draw.weight_of(second);
-  record(draw, input, first, is_second_freer ? PickVerdict::behind : PickVerdict::chosen);
-  record(draw, input, second, is_second_freer ? PickVerdict::chosen : PickVerdict::behind);
-  return is_second_freer ? second : first;
+  std::array<ServerIndex, PowerOfTwoSettings::kChoicesMax> drawn;
+  std::size_t count = 0;
+  ServerIndex best = ServerIndex::none;
+  while (count < settings_.choices) {
+    const ServerIndex next = draw.draw(input, random, std::span(drawn).first(count));
+    if (next == ServerIndex::none) break;
+    drawn[count++] = next;
+    // Without a difference the first, so that idle servers share by weight.
+    if (best == ServerIndex::none || is_freer(draw, input, next, best)) best = next;
+  }
+  if (input.recorder != nullptr) record(draw, input, std::span(drawn).first(count), best);
+  return best;
 }
 
 }  // namespace weir::balance

@@ -1,6 +1,7 @@
 #include "balance/power_of_two.h"
 
 #include <algorithm>
+#include <cmath>
 #include <gtest/gtest.h>
 
 #include "balance/balance_test_support.h"
@@ -115,6 +116,50 @@ TEST(PowerOfTwo, KeepsTheExcessSmallHoweverMuchIsInFlight) {
   LeaseCounts by_two(kServers);
   EXPECT_GE(Choices(one_choice, servers, 1).fullest_after(kServers * kEach, by_one), kEach + 50U);
   EXPECT_LE(Choices(two_choices, servers, 1).fullest_after(kServers * kEach, by_two), kEach + 5U);
+}
+
+// Azar et al. 1999: with n leases on n servers the fullest of d choices has about
+// log log n / log d, plus a constant; with m more for each server that excess stays.
+TEST(PowerOfTwo, GrowsTheExcessLikeTheLogarithmOfTheLogarithm) {
+  const RandomPicker one_choice;
+  const PowerOfTwoPicker two_choices;
+  for (const int servers : {100, 1000, 10'000}) {
+    const std::vector<ServerSpec> specs(servers);
+    const double bound = std::log2(std::log2(servers)) + 2;
+    for (const int each : {1, 10}) {
+      for (std::uint64_t seed = 0; seed < 5; ++seed) {
+        LeaseCounts by_one(servers);
+        LeaseCounts by_two(servers);
+        const auto of_one = Choices(one_choice, specs, seed).fullest_after(servers * each, by_one);
+        const auto of_two = Choices(two_choices, specs, seed).fullest_after(servers * each, by_two);
+        EXPECT_LT(of_two, of_one);
+        EXPECT_LE(of_two - each, bound) << servers << " servers, " << each << " for each";
+      }
+    }
+  }
+}
+
+TEST(PowerOfTwo, FillsTheFullestServerLessWithMoreChoices) {
+  constexpr int kServers = 1000;
+  const std::vector<ServerSpec> servers(kServers);
+  const PowerOfTwoPicker two;
+  const PowerOfTwoPicker eight({.choices = 8});
+  LeaseCounts by_two(kServers);
+  LeaseCounts by_eight(kServers);
+  EXPECT_EQ(Choices(two, servers, 1).fullest_after(10 * kServers, by_two), 12U);
+  EXPECT_EQ(Choices(eight, servers, 1).fullest_after(10 * kServers, by_eight), 11U);
+}
+
+TEST(PowerOfTwo, ComparesAsManyDifferentServersAsItIsTold) {
+  const LeaseCounts leases{3, 5, 1, 9};
+  const PowerOfTwoPicker picker({.choices = 4});
+  Choices choices(picker, {{}, {.weight = 50}, {}, {}}, 1);
+  for (int i = 0; i < 100; ++i) {
+    PickRecorder recorder(4);
+    const ServerIndex picked = choices.pick({.leases = leases.counters(), .recorder = &recorder});
+    ASSERT_EQ(picked, to_server(1));  // 0.1 for its weight
+    ASSERT_EQ(recorder.considered().size(), 4U);
+  }
 }
 
 TEST(PowerOfTwo, RecordsBothServersWithTheirLeasesForTheirWeights) {

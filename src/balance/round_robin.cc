@@ -73,7 +73,7 @@ bool is_before(const WeightGroup& a, const WeightGroup& b) {
   return a.servers[a.front] < b.servers[b.front];
 }
 
-std::vector<ServerIndex> write_cycle(Groups input) {
+std::vector<ServerIndex> write_smooth_cycle(Groups input) {
   std::vector<ServerIndex> cycle(input.weight_sum);
   for (ServerIndex& turn : cycle) {
     WeightGroup* best = &input.groups.front();
@@ -88,6 +88,18 @@ std::vector<ServerIndex> write_cycle(Groups input) {
       best->credit -= static_cast<std::int64_t>(input.weight_sum);
     }
   }
+  return cycle;
+}
+
+std::vector<ServerIndex> write_block_cycle(const Groups& input) {
+  std::vector<std::pair<ServerIndex, std::uint32_t>> blocks;
+  for (const WeightGroup& group : input.groups) {
+    for (const ServerIndex server : group.servers) blocks.emplace_back(server, group.weight);
+  }
+  std::ranges::sort(blocks);
+  std::vector<ServerIndex> cycle;
+  cycle.reserve(input.weight_sum);
+  for (const auto& [server, weight] : blocks) cycle.insert(cycle.end(), weight, server);
   return cycle;
 }
 
@@ -138,7 +150,8 @@ std::unique_ptr<const Table> RoundRobinPicker::build(std::span<const ServerSpec>
   unsigned shift = 0;
   Groups groups = group_by_weight(servers, table->members, shift);
   while (!groups.is_within_bounds()) groups = group_by_weight(servers, table->members, ++shift);
-  table->cycle = write_cycle(std::move(groups));
+  table->cycle = settings_.order == TurnOrder::block ? write_block_cycle(groups)
+                                                     : write_smooth_cycle(std::move(groups));
   return table;
 }
 

@@ -30,7 +30,10 @@ class Rotation {
  public:
   explicit Rotation(const std::vector<std::uint32_t>& weights, std::uint16_t worker = 0,
                     std::uint16_t workers = 1)
-      : servers_(specs_of(weights)) {
+      : Rotation(RoundRobinSettings{}, weights, worker, workers) {}
+  Rotation(RoundRobinSettings settings, const std::vector<std::uint32_t>& weights,
+           std::uint16_t worker = 0, std::uint16_t workers = 1)
+      : picker_(settings), servers_(specs_of(weights)) {
     rebuild(ServerSet::all(servers_.size()));
     state_ = picker_.start(*table_, WorkerIndex{worker}, workers);
   }
@@ -88,6 +91,29 @@ TEST(RoundRobin, TakesEqualServersInTurn) {
 TEST(RoundRobin, SpreadsWeightsSmoothly) {
   EXPECT_EQ(Rotation({5, 1, 1}).letters(14), "AABACAAAABACAA");
   EXPECT_EQ(Rotation({5, 3, 2}).letters(10), "ABCAABACBA");
+}
+
+TEST(RoundRobin, ServesEachServerInOneBlockIfAsked) {
+  const RoundRobinSettings block{.order = TurnOrder::block};
+  EXPECT_EQ(Rotation(block, {3, 2, 1}).letters(12), "AAABBCAAABBC");
+  EXPECT_EQ(Rotation(block, {3, 1}).letters(8), "AAABAAAB");
+  EXPECT_EQ(Rotation(block, {5, 3, 2}).letters(15), "AAAAABBBCCAAAAA");
+  EXPECT_EQ(Rotation(block, {1, 2, 3}).letters(6), "ABBCCC");
+  EXPECT_EQ(Rotation(block, {50, 30, 20}).letters(10), "AAAAABBBCC");
+  EXPECT_EQ(Rotation(block, {2, 0, 2, 1}).letters(5), "AACCD");
+}
+
+TEST(RoundRobin, ScalesBlocksWhoseCycleWouldBeTooLong) {
+  std::vector<std::uint32_t> weights(2000);
+  for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = i % 2 == 0 ? 65535 : 21001;
+  Rotation rotation({.order = TurnOrder::block}, weights);
+  std::vector<int> runs(2);
+  ServerIndex server = rotation.pick();
+  while (to_number(server) < 2) {
+    ++runs[to_number(server)];
+    server = rotation.pick();
+  }
+  EXPECT_NEAR(double(runs[0]) / runs[1], 65535.0 / 21001, 0.01);
 }
 
 TEST(RoundRobin, GivesWeightZeroNothing) {

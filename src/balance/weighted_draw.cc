@@ -9,6 +9,10 @@ namespace {
 // first hit of repeated draws has the right chances as well.
 constexpr int kDrawsMax = 32;
 
+bool is_among(std::span<const ServerIndex> servers, ServerIndex server) noexcept {
+  return std::ranges::find(servers, server) != servers.end();
+}
+
 }  // namespace
 
 WeightedDraw::WeightedDraw(std::span<const ServerSpec> servers, const ServerSet& candidates)
@@ -53,11 +57,11 @@ void WeightedDraw::fill_columns(std::uint64_t weight_sum) {
 }
 
 ServerIndex WeightedDraw::draw(const PickInput& input, Random& random,
-                               ServerIndex besides) const noexcept {
+                               std::span<const ServerIndex> besides) const noexcept {
   if (columns_.empty()) return ServerIndex::none;
   for (int draws = 0; draws < kDrawsMax; ++draws) {
     const ServerIndex server = draw_any(random);
-    if (server != besides && input.allows(server)) return server;
+    if (!is_among(besides, server) && input.allows(server)) return server;
   }
   return draw_from_rest(input, random, besides);
 }
@@ -70,14 +74,14 @@ ServerIndex WeightedDraw::draw_any(Random& random) const noexcept {
 // One pass: each one met replaces the one held with the chance of its weight within the sum so far
 // (Chao 1982).
 ServerIndex WeightedDraw::draw_from_rest(const PickInput& input, Random& random,
-                                         ServerIndex besides) const noexcept {
+                                         std::span<const ServerIndex> besides) const noexcept {
   record_left_out(members_, input);
   ServerIndex held = ServerIndex::none;
   std::uint32_t weight_sum = 0;  // 65,535 servers of 65,535 at most
   for (std::size_t at = 0; at < members_.words(); ++at) {
     for (std::uint64_t left = allowed_word(members_, input, at); left != 0; left &= left - 1) {
       const ServerIndex server = to_server(at * ServerSet::kWordBits + std::countr_zero(left));
-      if (server == besides) continue;
+      if (is_among(besides, server)) continue;
       const std::uint32_t weight = weight_of(server);
       weight_sum += weight;
       if (random.below(weight_sum) < weight) held = server;

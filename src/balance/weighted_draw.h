@@ -16,10 +16,10 @@ class WeightedDraw {
   // Candidates of weight 0 are never drawn. Allocates.
   WeightedDraw(std::span<const ServerSpec> servers, const ServerSet& candidates);
 
-  // A candidate that the input allows and that is not `besides`; none if there is none. Each has
-  // the chance of its weight within the sum of theirs.
+  // A candidate that the input allows and that is none of `besides`, a handful; none if there is
+  // none. Each has the chance of its weight within the sum of theirs.
   ServerIndex draw(const PickInput& input, Random& random,
-                   ServerIndex besides = ServerIndex::none) const noexcept;
+                   std::span<const ServerIndex> besides = {}) const noexcept;
   // Of one that was drawn.
   std::uint32_t weight_of(ServerIndex server) const noexcept { return weights_[to_number(server)]; }
 
@@ -33,7 +33,7 @@ class WeightedDraw {
   void fill_columns(std::uint64_t weight_sum);
   ServerIndex draw_any(Random& random) const noexcept;
   ServerIndex draw_from_rest(const PickInput& input, Random& random,
-                             ServerIndex besides) const noexcept;
+                             std::span<const ServerIndex> besides) const noexcept;
 
   std::vector<Column> columns_;
   std::vector<std::uint32_t> weights_;  // by the server's number

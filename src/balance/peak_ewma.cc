@@ -1,0 +1,8 @@
+#include "balance/peak_ewma.h"
+
+namespace weir::balance {
+
+PeakEwmaPicker::PeakEwmaPicker(const PeakEwmaSettings& settings)
+    : TimePicker({.times = {.averaging = Averaging::peak, .decay = settings.decay}}) {}
+
+}  // namespace weir::balance
