@@ -385,16 +385,7 @@ IoCount IoUringReactor::receive_more(RingSocket& socket, std::span<char> into) n
     socket.peer_ended = count.bytes() == 0;
     if (!socket.peer_ended) return count;
   }
-  return end_of_stream(socket);
-}
-
-// The kernel tells of a reset once. A send that was told leaves an end to the receive, and what
-// lasts until the end would be taken for whole. (EPIPE is not about this direction.)
-IoCount IoUringReactor::end_of_stream(const RingSocket& socket) const noexcept {
-  if (socket.send_error != 0 && socket.send_error != EPIPE) {
-    return IoCount::failed(socket.send_error);
-  }
-  return IoCount::of(0);
+  return end_of_stream(socket.send_error);
 }
 
 void IoUringReactor::release_held(RingSocket& socket) noexcept {
@@ -410,9 +401,16 @@ IoCount IoUringReactor::try_send(Socket& socket, std::span<const iovec> parts) n
   if (sending.has_unsent() && !send_unsent(sending)) return IoCount::would_block();
   if (sending.send_error != 0) return IoCount::failed(sending.send_error);
   if (!sending.writable && sending.does(Job::poll_write)) return IoCount::would_block();
-  const IoCount count = send_some(sending.fd(), parts);
-  if (count.is_failure() && sending.send_error == 0) sending.send_error = count.os_error();
-  sending.writable = !count.is_would_block();
+  return note_sent(sending, send_some(sending.fd(), parts), bytes);
+}
+
+// A short send has filled the socket: a small message behind it would be queued for nothing.
+IoCount IoUringReactor::note_sent(RingSocket& socket, IoCount count, std::size_t wanted) noexcept {
+  if (count.is_failure()) {
+    if (socket.send_error == 0) socket.send_error = count.os_error();
+  } else {
+    socket.writable = !count.is_would_block() && count.bytes() >= wanted;
+  }
   return count;
 }
 
@@ -466,7 +464,7 @@ IoCount IoUringReactor::put_held(RingSocket& socket, Pipe& into, std::size_t byt
 IoCount IoUringReactor::splice_more(RingSocket& socket, Pipe& into,
                                     std::size_t bytes_max) noexcept {
   if (socket.receive_error != 0) return IoCount::failed(std::exchange(socket.receive_error, 0));
-  if (socket.peer_ended) return end_of_stream(socket);
+  if (socket.peer_ended) return end_of_stream(socket.send_error);
   if (socket.does(Job::receive)) return IoCount::would_block();
   if (!socket.readable && socket.was_waited_on) return IoCount::would_block();
   const IoCount count = splice_in(socket.fd(), into, bytes_max);
@@ -474,7 +472,7 @@ IoCount IoUringReactor::splice_more(RingSocket& socket, Pipe& into,
   if (count.is_would_block() || count.is_failure()) return count;
   if (count.bytes() > IoRing::kBufferBytes) socket.reads_much = true;
   socket.peer_ended = count.bytes() == 0;
-  return socket.peer_ended ? end_of_stream(socket) : count;
+  return socket.peer_ended ? end_of_stream(socket.send_error) : count;
 }
 
 IoCount IoUringReactor::try_splice_out(Socket& socket, Pipe& from) noexcept {
@@ -483,10 +481,8 @@ IoCount IoUringReactor::try_splice_out(Socket& socket, Pipe& from) noexcept {
   if (sending.has_unsent() && !send_unsent(sending)) return IoCount::would_block();
   if (sending.send_error != 0) return IoCount::failed(sending.send_error);
   if (!sending.writable && sending.does(Job::poll_write)) return IoCount::would_block();
-  const IoCount count = splice_out(sending.fd(), from);
-  if (count.is_failure() && sending.send_error == 0) sending.send_error = count.os_error();
-  sending.writable = !count.is_would_block();
-  return count;
+  const std::size_t bytes = from.held();
+  return note_sent(sending, splice_out(sending.fd(), from), bytes);
 }
 
 // False: the kernel has it already.
@@ -507,17 +503,14 @@ bool IoUringReactor::send_unsent(RingSocket& socket) noexcept {
   }
   const iovec rest{ring_->outgoing(socket.unsent_buffer).data() + socket.unsent_begin,
                    static_cast<std::size_t>(socket.unsent_end - socket.unsent_begin)};
-  const IoCount count = send_some(socket.fd(), {&rest, 1});
-  if (count.is_failure()) {
-    if (socket.send_error == 0) socket.send_error = count.os_error();
-  } else {
-    const std::size_t sent = count.is_would_block() ? 0 : count.bytes();
-    socket.unsent_begin += static_cast<std::uint16_t>(sent);
-    socket.writable = sent == rest.iov_len;
-    if (!socket.writable) return false;
+  const IoCount count = note_sent(socket, send_some(socket.fd(), {&rest, 1}), rest.iov_len);
+  const bool is_part = !count.is_failure() && !socket.writable;
+  if (!is_part) {
+    release_unsent(socket);
+  } else if (!count.is_would_block()) {
+    socket.unsent_begin += static_cast<std::uint16_t>(count.bytes());
   }
-  release_unsent(socket);
-  return true;
+  return !is_part;
 }
 
 void IoUringReactor::release_unsent(RingSocket& socket) noexcept {

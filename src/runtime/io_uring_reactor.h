@@ -63,9 +63,9 @@ class IoUringReactor final : public Reactor {
   IoCount receive_more(RingSocket& socket, std::span<char> into) noexcept;
   IoCount splice_more(RingSocket& socket, Pipe& into, std::size_t bytes_max) noexcept;
   IoCount put_held(RingSocket& socket, Pipe& into, std::size_t bytes_max) noexcept;
-  IoCount end_of_stream(const RingSocket& socket) const noexcept;
   void release_held(RingSocket& socket) noexcept;
   bool queue_send(RingSocket& socket, std::span<const iovec> parts, std::size_t bytes) noexcept;
+  IoCount note_sent(RingSocket& socket, IoCount count, std::size_t wanted) noexcept;
   bool send_unsent(RingSocket& socket) noexcept;
   bool take_back_send(RingSocket& socket) noexcept;
   void release_unsent(RingSocket& socket) noexcept;

@@ -403,6 +403,12 @@ TEST_P(StreamContract, ASocketThatNobodyWaitedOnIsAskedEachTime) {
   EXPECT_GT(try_send("more").bytes(), 0u);
 }
 
+TEST_P(UnixContract, ASocketThatTookLessThanAllTakesNothingMore) {
+  const std::string block(std::size_t{8} << 20, 'f');
+  ASSERT_LT(try_send(block).bytes(), block.size());
+  EXPECT_TRUE(try_send("x").is_would_block());
+}
+
 TEST_P(StreamContract, PartsAreSentInOrder) {
   std::string parts[] = {"one ", "", "two ", "three"};
   std::vector<iovec> vector;
@@ -676,19 +682,10 @@ TEST_P(StreamContract, AllBytesGoOutInOrderHoweverTheyAreSentAndRead) {
   EXPECT_TRUE(got == text);
 }
 
-std::string name_of(const testing::TestParamInfo<std::tuple<ReactorMaker, StreamKind>>& instance) {
-  const bool is_tcp = std::get<1>(instance.param) == StreamKind::tcp;
-  return std::string(std::get<0>(instance.param).name) + (is_tcp ? "_tcp" : "_unix");
-}
-
-INSTANTIATE_TEST_SUITE_P(, StreamContract,
-                         testing::Combine(testing::ValuesIn(reactors_under_test()),
-                                          testing::Values(StreamKind::tcp, StreamKind::unix_pair)),
-                         name_of);
-INSTANTIATE_TEST_SUITE_P(, TcpContract,
-                         testing::Combine(testing::ValuesIn(reactors_under_test()),
-                                          testing::Values(StreamKind::tcp)),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(, StreamContract, streams_under_test(), name_of_stream);
+INSTANTIATE_TEST_SUITE_P(, TcpContract, streams_under_test({StreamKind::tcp}), name_of_stream);
+INSTANTIATE_TEST_SUITE_P(, UnixContract, streams_under_test({StreamKind::unix_pair}),
+                         name_of_stream);
 
 }  // namespace
 }  // namespace weir

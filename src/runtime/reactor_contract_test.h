@@ -266,5 +266,19 @@ class StreamContract : public ReactorFixture,
 
 // What only TCP can do.
 class TcpContract : public StreamContract {};
+// What only a unix socket promises: it has room when its peer has read, and not before.
+class UnixContract : public StreamContract {};
+
+inline std::string name_of_stream(
+    const testing::TestParamInfo<std::tuple<ReactorMaker, StreamKind>>& instance) {
+  const bool is_tcp = std::get<1>(instance.param) == StreamKind::tcp;
+  return std::string(std::get<0>(instance.param).name) + (is_tcp ? "_tcp" : "_unix");
+}
+
+// Every reactor on these kinds of stream.
+inline auto streams_under_test(std::vector<StreamKind> kinds = {StreamKind::tcp,
+                                                                StreamKind::unix_pair}) {
+  return testing::Combine(testing::ValuesIn(reactors_under_test()), testing::ValuesIn(kinds));
+}
 
 }  // namespace weir

@@ -96,6 +96,11 @@ IoCount send_some(int fd, std::span<const iovec> parts) noexcept {
   return count < 0 ? IoCount::failed(errno) : IoCount::of(static_cast<std::size_t>(count));
 }
 
+IoCount end_of_stream(int send_error) noexcept {
+  const bool is_reset = send_error != 0 && send_error != EPIPE;
+  return is_reset ? IoCount::failed(send_error) : IoCount::of(0);
+}
+
 IoCount splice_in(int fd, Pipe& into, std::size_t bytes_max) noexcept {
   WEIR_ASSERT(into.held() == 0);
   const IoCount count = splice_some(fd, into.write_end(), bytes_max);

@@ -26,6 +26,10 @@ IoCount receive_some(int fd, std::span<char> into) noexcept;
 // Looks, and takes nothing.
 bool would_receive_block(int fd) noexcept;
 IoCount send_some(int fd, std::span<const iovec> parts) noexcept;
+// What a receive at the end comes to, if a send was told this errno (0: none). The kernel tells of
+// a reset once: one that a send was told leaves an end to the receive, and what lasts until the end
+// would be taken for whole. (EPIPE is not about this direction.)
+IoCount end_of_stream(int send_error) noexcept;
 // Into an empty pipe, and out of one that is not. A process that splices must ignore SIGPIPE.
 IoCount splice_in(int fd, Pipe& into, std::size_t bytes_max) noexcept;
 IoCount splice_out(int fd, Pipe& from) noexcept;
