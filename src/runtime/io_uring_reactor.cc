@@ -65,6 +65,7 @@ class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
   std::uint16_t unsent_buffer = 0;
   std::uint16_t unsent_begin = 0;
   std::uint16_t unsent_end = 0;
+  std::uint16_t sending_at = 0;  // its place in sending_; there is a buffer of the ring for each
   bool shutdown_when_sent = false;
   bool resets = false;         // on close: what is unsent then is dropped
   bool readable = false;       // the kernel has more, as far as is known
@@ -183,6 +184,7 @@ void IoUringReactor::arm(RingSocket& socket, Job job) noexcept {
                      token);
       return;
     case Job::send:
+      socket.sending_at = static_cast<std::uint16_t>(sending_.size());
       sending_.push_back(&socket);
       return ring_->send(socket.fd(), socket.unsent_buffer, socket.unsent_end, token);
     case Job::poll_read:
@@ -485,13 +487,19 @@ IoCount IoUringReactor::try_splice_out(Socket& socket, Pipe& from) noexcept {
   return note_sent(sending, splice_out(sending.fd(), from), bytes);
 }
 
+void IoUringReactor::end_send(RingSocket& socket) noexcept {
+  WEIR_ASSERT(sending_[socket.sending_at] == &socket);
+  sending_.back()->sending_at = socket.sending_at;
+  sending_[socket.sending_at] = sending_.back();
+  sending_.pop_back();
+  socket.end(Job::send);
+}
+
 // False: the kernel has it already.
 bool IoUringReactor::take_back_send(RingSocket& socket) noexcept {
   if (!socket.does(Job::send)) return true;
   if (!ring_->withdraw_send(socket.unsent_buffer)) return false;
-  *std::ranges::find(sending_, &socket) = sending_.back();
-  sending_.pop_back();
-  socket.end(Job::send);
+  end_send(socket);
   return true;
 }
 
@@ -530,19 +538,18 @@ void IoUringReactor::await_writable(RingSocket& socket) noexcept {
   }
 }
 
-// What was queued before the last enter() is over; on_send_failed() has seen what failed.
+// on_send_failed() has seen what failed. If the kernel has taken all that was queued before the
+// last enter(), the others have been sent; what it had no memory for is queued still.
 void IoUringReactor::settle_sends() noexcept {
-  if (!ring_->has_submitted_all()) return;
-  send_is_awaited_ = false;
-  sending_.swap(settling_);
-  for (RingSocket* socket : settling_) {
-    if (socket->does(Job::send)) {
+  if (ring_->has_submitted_all()) {
+    send_is_awaited_ = false;
+    for (RingSocket* socket : sending_) {
       socket->end(Job::send);
       socket->writable = true;
       release_unsent(*socket);
-    } else if (socket->has_unsent() && socket->unsent_begin == socket->unsent_end) {
-      release_unsent(*socket);
+      settling_.push_back(socket);
     }
+    sending_.clear();
   }
   for (RingSocket* socket : settling_) {
     if (socket->is_closing) {
@@ -558,13 +565,14 @@ void IoUringReactor::settle_sends() noexcept {
 
 void IoUringReactor::on_send_failed(RingSocket& socket, int result) noexcept {
   WEIR_ASSERT(socket.does(Job::send));
-  socket.end(Job::send);
+  end_send(socket);
+  settling_.push_back(&socket);
   if (result >= 0 || result == -EAGAIN || result == -EINTR) {
     socket.unsent_begin += static_cast<std::uint16_t>(std::max(result, 0));
     socket.writable = false;
   } else {
-    socket.unsent_begin = socket.unsent_end;
     if (socket.send_error == 0) socket.send_error = -result;
+    release_unsent(socket);
   }
 }
 

@@ -67,6 +67,7 @@ class IoUringReactor final : public Reactor {
   bool queue_send(RingSocket& socket, std::span<const iovec> parts, std::size_t bytes) noexcept;
   IoCount note_sent(RingSocket& socket, IoCount count, std::size_t wanted) noexcept;
   bool send_unsent(RingSocket& socket) noexcept;
+  void end_send(RingSocket& socket) noexcept;
   bool take_back_send(RingSocket& socket) noexcept;
   void release_unsent(RingSocket& socket) noexcept;
   void await_writable(RingSocket& socket) noexcept;
@@ -85,8 +86,8 @@ class IoUringReactor final : public Reactor {
   Fd wake_event_;
   BufferPool& buffers_;
   Slab<RingSocket> sockets_;
-  std::vector<RingSocket*> sending_;         // that do Job::send
-  std::vector<RingSocket*> settling_;        // that did, within settle_sends()
+  std::vector<RingSocket*> sending_;         // that do Job::send; each knows its place
+  std::vector<RingSocket*> settling_;        // that did, and have to go on
   bool send_is_awaited_ = false;             // by something that goes on when it is over
   std::vector<RingCompletion> completions_;  // of this turn
   IntrusiveList<RingSocket> closing_;        // the kernel has not let go of them yet
