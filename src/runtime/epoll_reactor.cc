@@ -303,6 +303,7 @@ IoCount EpollReactor::note_sent(EpollSocket& socket, IoCount count, std::size_t 
 // pipe has slots for.
 IoCount EpollReactor::try_splice_in(Socket& socket, Pipe& into, std::size_t bytes_max) noexcept {
   auto& receiving = static_cast<EpollSocket&>(socket);
+  WEIR_ASSERT(into.held() == 0);
   if (!receiving.readable && receiving.registered) return IoCount::would_block();
   const IoCount count = splice_in(receiving.fd(), into, bytes_max);
   if (count.is_would_block()) receiving.readable = false;

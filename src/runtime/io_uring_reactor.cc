@@ -12,9 +12,9 @@
 namespace weir {
 namespace {
 
-// A token is the address of a socket with the job in its lowest bits; this is neither.
-constexpr RingToken kWakeToken{1};
+// A token is the address of a socket with the job in its lowest bits; this is no job.
 constexpr std::uint64_t kJobBits = 7;
+constexpr RingToken kWakeToken{kJobBits};
 
 // How long the peer of a socket that has been closed may take nothing of what is unsent.
 constexpr Duration kUnsentFor = std::chrono::seconds(30);
@@ -445,6 +445,7 @@ bool IoUringReactor::queue_send(RingSocket& socket, std::span<const iovec> parts
 
 IoCount IoUringReactor::try_splice_in(Socket& socket, Pipe& into, std::size_t bytes_max) noexcept {
   auto& receiving = static_cast<RingSocket&>(socket);
+  WEIR_ASSERT(into.held() == 0);
   if (receiving.held() != 0) return put_held(receiving, into, bytes_max);
   return splice_more(receiving, into, bytes_max);
 }
@@ -452,13 +453,12 @@ IoCount IoUringReactor::try_splice_in(Socket& socket, Pipe& into, std::size_t by
 // Bytes that came in a buffer of the ring are copied: a few, and only the first ones.
 IoCount IoUringReactor::put_held(RingSocket& socket, Pipe& into, std::size_t bytes_max) noexcept {
   const std::size_t wanted = std::min(socket.held(), bytes_max);
-  const ssize_t count = ::write(
-      into.write_end(), ring_->buffer(socket.held_buffer).data() + socket.held_begin, wanted);
-  if (count < 0) return IoCount::failed(errno);
-  into.put(static_cast<std::size_t>(count));
-  socket.held_begin += static_cast<std::uint16_t>(count);
+  const IoCount count =
+      copy_in(ring_->buffer(socket.held_buffer).subspan(socket.held_begin, wanted), into);
+  if (count.is_failure() || count.is_would_block()) return count;
+  socket.held_begin += static_cast<std::uint16_t>(count.bytes());
   if (socket.held() == 0) release_held(socket);
-  return IoCount::of(static_cast<std::size_t>(count));
+  return count;
 }
 
 // As receive_more(), but only would-block says that the socket is empty: fewer bytes than asked for
@@ -720,7 +720,7 @@ void IoUringReactor::turn(TimePoint until) noexcept {
   ring_->take_completions(completions_);
   for (const RingCompletion& completion : completions_) {
     const auto [socket, job] = parts_of(completion.token);
-    if (job == Job::send && socket != nullptr) on_send_failed(*socket, completion.result);
+    if (job == Job::send) on_send_failed(*socket, completion.result);
   }
   settle_sends();
   for (const RingCompletion& completion : completions_) dispatch(completion);

@@ -115,6 +115,14 @@ IoCount splice_out(int fd, Pipe& from) noexcept {
   return count;
 }
 
+IoCount copy_in(std::span<const char> data, Pipe& into) noexcept {
+  WEIR_ASSERT(into.held() == 0);
+  const ssize_t count = ::write(into.write_end(), data.data(), data.size());
+  if (count < 0) return IoCount::failed(errno);
+  into.put(static_cast<std::size_t>(count));
+  return IoCount::of(static_cast<std::size_t>(count));
+}
+
 void linger_for_nothing(int fd) noexcept {
   const linger nothing{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &nothing, sizeof nothing);

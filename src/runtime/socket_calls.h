@@ -33,6 +33,8 @@ IoCount end_of_stream(int send_error) noexcept;
 // Into an empty pipe, and out of one that is not. A process that splices must ignore SIGPIPE.
 IoCount splice_in(int fd, Pipe& into, std::size_t bytes_max) noexcept;
 IoCount splice_out(int fd, Pipe& from) noexcept;
+// Copies what came another way into an empty pipe.
+IoCount copy_in(std::span<const char> data, Pipe& into) noexcept;
 // The close that follows sends a reset.
 void linger_for_nothing(int fd) noexcept;
 
