@@ -265,6 +265,34 @@ TEST_P(TunnelTest, AnAbortFromOutsideEndsIt) {
   EXPECT_EQ(outcome_->error, reason);
 }
 
+// Then it is no wait that ends, but a call that fails.
+TEST_P(TunnelTest, AnAbortWhileAHalfWaitsForItsTurnSaysWhy) {
+  const Error reason = make_error(ErrorKind::shutting_down, Side::weir);
+  const std::string block(std::size_t{4} << 20, 'x');
+  for (int round = 0; round < 20; ++round) {
+    TestWorker worker;
+    Connection client(*worker, Side::client);
+    Connection server(*worker, Side::server);
+    client.peer.try_send(block);
+    std::optional<TunnelOutcome> outcome;
+    Scope scope;
+    scope.spawn([&]() -> Task<> {
+      Tunnel tunnel(*worker, *client.stream, *server.stream, 1h);
+      outcome = co_await tunnel.run();
+    });
+    for (int turns = 0; turns < round; ++turns) {
+      client.peer.try_send(block);
+      server.peer.read();
+      server.peer.in.clear();
+      worker->turn();
+    }
+    client.stream->abort(reason);
+    server.stream->abort(reason);
+    ASSERT_TRUE(worker.turn_until([&] { return outcome.has_value(); }));
+    EXPECT_EQ(outcome->error, reason);
+  }
+}
+
 TEST_P(TunnelTest, WithoutABufferLeftAShortSendEndsTheTunnel) {
   TestWorker poor(0);
   poor->pipes().set_max(0);
