@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <cstring>
 #include <optional>
 #include <poll.h>
@@ -15,9 +16,6 @@ namespace {
 // A token is the address of a socket with the job in its lowest bits; this is no job.
 constexpr std::uint64_t kJobBits = 7;
 constexpr RingToken kWakeToken{kJobBits};
-
-// How long the peer of a socket that has been closed may take nothing of what is unsent.
-constexpr Duration kUnsentFor = std::chrono::seconds(30);
 
 timespec time_left(TimePoint now, TimePoint until) noexcept {
   const Duration left = std::max(until - now, Duration::zero());
@@ -75,8 +73,11 @@ class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
   bool writable = true;        // not known to be full
   bool peer_ended = false;     // the end has been received
   bool hung_up = false;        // both directions are over
-  int receive_error = 0;       // that the kernel told while nobody wanted it
-  int send_error = 0;          // the first errno that a send was told; EPIPE after our own end
+  union {
+    int receive_error = 0;  // that the kernel told while nobody wanted it
+    int untaken;            // of a closed one: how much was, when it was looked at
+  };
+  int send_error = 0;  // the first errno that a send was told; EPIPE after our own end
 
  private:
   static std::uint8_t bit(Job job) noexcept {
@@ -86,22 +87,28 @@ class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
 };
 
 Result<std::unique_ptr<IoUringReactor>> IoUringReactor::make(BufferPool& buffers,
-                                                             const RingSizes& sizes) {
+                                                             const RingSizes& sizes,
+                                                             Duration patience) {
   auto ring = WEIR_TRY(IoRing::make(sizes));
   Fd wake_event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_event.is_open()) return fail(ErrorKind::descriptors_exhausted, Side::weir, errno);
-  return std::make_unique<IoUringReactor>(std::move(ring), std::move(wake_event), buffers);
+  return std::make_unique<IoUringReactor>(std::move(ring), std::move(wake_event), buffers,
+                                          patience);
 }
 
-IoUringReactor::IoUringReactor(std::unique_ptr<IoRing> ring, Fd wake_event,
-                               BufferPool& buffers) noexcept
-    : ring_(std::move(ring)), wake_event_(std::move(wake_event)), buffers_(buffers) {
+IoUringReactor::IoUringReactor(std::unique_ptr<IoRing> ring, Fd wake_event, BufferPool& buffers,
+                               Duration patience) noexcept
+    : ring_(std::move(ring)),
+      wake_event_(std::move(wake_event)),
+      buffers_(buffers),
+      patience_(patience) {
   // Each write completes it anew, whatever was written before: the count is never read.
   ring_->poll_always(wake_event_.get(), POLLIN, kWakeToken);
   read_clocks();
 }
 
 IoUringReactor::~IoUringReactor() {
+  full_.splice_to(closed_);
   closing_.splice_to(closed_);
   while (!closed_.is_empty()) {
     RingSocket& socket = closed_.pop_front();
@@ -129,6 +136,7 @@ void IoUringReactor::close(Socket& socket) noexcept {
   WEIR_ASSERT(closing.reader == nullptr && closing.writer == nullptr && closing.watch == nullptr);
   release_held(closing);
   closing.is_closing = true;
+  closing.untaken = INT_MAX;
   closing_.push_back(closing);
   if (closing.has_unsent()) send_unsent(closing);
   for (const Job job : {Job::receive, Job::poll_read, Job::poll_write, Job::poll_hang_up}) {
@@ -138,26 +146,39 @@ void IoUringReactor::close(Socket& socket) noexcept {
   continue_closing(closing);
 }
 
-// A socket that is too full for what try_send() took stays open until that has left, or the kernel
-// gives up; unless it shall be reset.
+// A socket that is too full for what try_send() took stays open until that has left, or its peer
+// has taken nothing for too long; unless it shall be reset.
 void IoUringReactor::continue_closing(RingSocket& socket) noexcept {
   if (socket.does(Job::send)) {
     send_is_awaited_ = true;
     return;
   }
-  if (socket.has_unsent() && socket.does(Job::poll_write)) return;
-  if (socket.has_unsent() && !send_unsent(socket)) {
-    if (socket.resets) {
-      release_unsent(socket);
-    } else {
-      limit_unacknowledged(socket.fd(), kUnsentFor);
-      arm(socket, Job::poll_write);
+  if (socket.has_unsent() && !socket.resets) {
+    if (socket.does(Job::poll_write)) return;
+    if (!send_unsent(socket)) {
+      if (full_.is_empty()) stuck_at_ = now_ + patience_;
+      socket.unlink();
+      full_.push_back(socket);
+      return arm(socket, Job::poll_write);
     }
   }
-  if (!socket.has_unsent()) socket.close_fd();
-  if (!socket.does_nothing()) return;
+  if (socket.has_unsent()) release_unsent(socket);
+  socket.close_fd();
   socket.unlink();
-  closed_.push_back(socket);
+  (socket.does_nothing() ? closed_ : closing_).push_back(socket);
+}
+
+// Who has taken something since the last look has until the next.
+void IoUringReactor::reset_stuck() noexcept {
+  if (full_.is_empty() || now_ < stuck_at_) return;
+  stuck_at_ = now_ + patience_;
+  full_.for_each([this](RingSocket& socket) {
+    const int before = std::exchange(socket.untaken, count_untaken(socket.fd()));
+    if (socket.untaken < before) return;
+    reset_on_close(socket);
+    ring_->cancel(token_of(socket, Job::poll_write));
+    continue_closing(socket);
+  });
 }
 
 RingToken IoUringReactor::token_of(RingSocket& socket, Job job) noexcept {
@@ -707,6 +728,7 @@ void IoUringReactor::dispatch(const RingCompletion& completion) noexcept {
 
 void IoUringReactor::turn(TimePoint until) noexcept {
   if (send_is_awaited_) until = now_;
+  if (!full_.is_empty()) until = std::min(until, stuck_at_);
   timespec wait{};
   if (until != kNever) {
     // now_ is when the last turn began: what its callbacks took must not be waited once more.
@@ -724,6 +746,7 @@ void IoUringReactor::turn(TimePoint until) noexcept {
   }
   settle_sends();
   for (const RingCompletion& completion : completions_) dispatch(completion);
+  reset_stuck();
   while (!closed_.is_empty()) sockets_.destroy(closed_.pop_front());
 }
 

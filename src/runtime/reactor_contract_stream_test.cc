@@ -226,11 +226,26 @@ TEST_P(StreamContract, WhatAFullSocketTookPrecedesItsClose) {
   EXPECT_TRUE(read_at_peer_to_the_end() == taken);
 }
 
+TEST_P(StreamContract, WhoTurnsWhileClosedSocketsSendLosesNothing) {
+  const std::string taken = fill_up_with_all_sizes();
+  close_socket();
+  std::string text;
+  ASSERT_TRUE(turn_until([&] {
+    read_at_peer(text);
+    return !reactor_->is_sending_after_close();
+  }));
+  reactor_.reset();
+  while (read_at_peer(text)) {
+  }
+  EXPECT_TRUE(text == taken);
+}
+
 TEST_P(StreamContract, AFullSocketThatIsResetDoesNotWaitForItsPeer) {
   fill_up_with_all_sizes();
   reactor_->reset_on_close(*socket_);
   close_socket();
   turn_a_little();
+  EXPECT_FALSE(reactor_->is_sending_after_close());
   while (::recv(peer_.get(), std::array<char, 4096>().data(), 4096, 0) > 0) {
   }
 }

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <ctime>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 namespace weir {
 namespace {
@@ -128,9 +130,10 @@ void linger_for_nothing(int fd) noexcept {
   ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &nothing, sizeof nothing);
 }
 
-void limit_unacknowledged(int fd, Duration limit) noexcept {
-  const auto milliseconds = static_cast<unsigned>(limit / std::chrono::milliseconds(1));
-  ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
+int count_untaken(int fd) noexcept {
+  int bytes = 0;
+  ::ioctl(fd, SIOCOUTQ, &bytes);
+  return bytes;
 }
 
 bool send_now(Reactor& reactor, Socket& socket, SendOperation& operation) noexcept {

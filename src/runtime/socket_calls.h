@@ -37,10 +37,8 @@ IoCount splice_out(int fd, Pipe& from) noexcept;
 IoCount copy_in(std::span<const char> data, Pipe& into) noexcept;
 // The close that follows sends a reset.
 void linger_for_nothing(int fd) noexcept;
-
-// How long the peer may leave what was sent without an acknowledgement, or with a window of
-// nothing, before the connection fails (RFC 5482). Nothing where it is no TCP socket.
-void limit_unacknowledged(int fd, Duration limit) noexcept;
+// How much of what was sent the peer has not taken (unix) or acknowledged (TCP) yet.
+int count_untaken(int fd) noexcept;
 
 // Sends what the socket takes now, and ends the operation when that is all or has failed. False: it
 // is not over.
