@@ -282,6 +282,40 @@ TEST_F(WorkerListenerTest, ADrainServesWhatIsQueuedInTheKernel) {
   EXPECT_TRUE(turn_until([&] { return proxy_->is_drained(); }));
 }
 
+// On a reactor that sends small messages at the end of a turn.
+TEST_F(WorkerListenerTest, ADrainLetsBytesOfClosedSocketsLeaveAndAnAbortDoesNot) {
+  for (const bool is_aborted : {false, true}) {
+    SCOPED_TRACE(is_aborted);
+    FakeServer server;
+    backend_.servers.clear();
+    start_with(server);
+    int pair[2] = {-1, -1};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    Peer peer{Fd(pair[1])};
+    Reactor& reactor = worker_->reactor();
+    Socket& socket = reactor.adopt(Fd(pair[0]));
+    const std::string message(1000, 'm');
+    const iovec part{const_cast<char*>(message.data()), message.size()};
+    std::size_t taken = 0;
+    for (;;) {
+      const IoCount count = reactor.try_send(socket, {&part, 1});
+      if (count.is_would_block()) break;
+      taken += count.bytes();
+    }
+    reactor.close(socket);
+    is_aborted ? proxy_->abort_all() : proxy_->drain();
+    if (!is_aborted) {
+      const TimePoint until = worker_->now() + 50ms;
+      ASSERT_TRUE(turn_until([&] { return proxy_->is_drained() || worker_->now() > until; }));
+      EXPECT_FALSE(proxy_->is_drained() && reactor.is_sending_after_close());
+      ASSERT_TRUE(ends(peer));
+      EXPECT_EQ(peer.in.size(), taken);
+    }
+    EXPECT_TRUE(turn_until([&] { return proxy_->is_drained(); }));
+    proxy_.reset();
+  }
+}
+
 TEST_F(WorkerListenerTest, AnAbortEndsConnectionsWhereverTheyAre) {
   const Fd full = net::test::listening_socket(0);
   const net::Address full_address = net::test::local_address(full.get());
