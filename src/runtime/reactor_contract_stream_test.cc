@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/pattern_test_support.h"
 #include "base/random.h"
 #include "runtime/reactor_contract_test.h"
 
@@ -9,13 +10,6 @@ namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
-
-// A pattern whose every place can be told from its neighbours.
-std::string pattern(std::size_t bytes) {
-  std::string text(bytes, '\0');
-  for (std::size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>((i * 131 + i / 251) % 256);
-  return text;
-}
 
 TEST_P(StreamContract, AWaitingReceiveHoldsNoBuffer) {
   Receive receive;

@@ -3,9 +3,9 @@
 #include "proxy/worker_listener.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include "proxy/http/serve_http_test_support.h"
+#include "runtime/descriptor_test_support.h"
 
 namespace weir::proxy {
 namespace {
@@ -162,15 +162,8 @@ TEST_F(WorkerListenerTest, WithoutDescriptorsItRestsAndComesBack) {
   } first;
   ASSERT_EQ(file_jobs_.submit(*worker_, first), Error());
   ASSERT_TRUE(turn_until([&] { return first.is_done; }));
-  rlimit limit{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
-  const rlimit lowered{.rlim_cur = 100, .rlim_max = limit.rlim_max};
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &lowered), 0);
-  std::vector<Fd> fillers;
+  auto nothing = std::make_unique<NoDescriptorLeft>();
   const TimePoint began = worker_->now();
-  for (Fd filler(::dup(0)); filler.is_open(); filler = Fd(::dup(0))) {
-    fillers.push_back(std::move(filler));
-  }
   const bool connected =
       ::connect(client_socket.get(), address_.view().address, address_.view().length) == 0;
   const bool rested = turn_until([&] { return proxy_->cells().descriptors_exhausted.read() > 0; });
@@ -178,8 +171,7 @@ TEST_F(WorkerListenerTest, WithoutDescriptorsItRestsAndComesBack) {
   const bool waited = turn_until([&] { return worker_->now() > until; });
   const std::uint64_t tries = proxy_->cells().descriptors_exhausted.read();
   const Duration tried_for = worker_->now() - began;
-  fillers.clear();
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  nothing.reset();
   ASSERT_TRUE(connected && rested && waited);
   // It rests for 100 ms after each try, however slow this machine is.
   EXPECT_LE(tries, 1 + static_cast<std::uint64_t>(tried_for / 100ms));
