@@ -452,9 +452,10 @@ class Bench:
             else:
                 self.rate, fastest = None, []                        # requests/s of each connection
                 for rep in range(self.a.reps + 1):
-                    if not fastest and rep:
-                        break
                     if rep and sc.get("paced"):
+                        if not fastest:
+                            print(f"note: {name}: no visit without errors, so no rate to measure at", file=sys.stderr)
+                            break
                         self.rate = max(1, int(min(fastest) / 2 / sc["conns"]))
                     for x, (p, port) in up.items():
                         try:

@@ -128,6 +128,19 @@ class Peer {
   Fd fd_;
 };
 
+// Sends the block again and again until everything stands still, since nobody reads. How much.
+inline std::size_t send_until_still(TestWorker& worker, Peer& from, std::string_view block) {
+  std::size_t sent = 0;
+  int still = 0;
+  EXPECT_TRUE(worker.turn_until([&] {
+    const std::size_t count = from.try_send(block);
+    sent += count;
+    still = count == 0 ? still + 1 : 0;
+    return still > 20;
+  }));
+  return sent;
+}
+
 inline Address local_address(int fd) {
   sockaddr_storage address{};
   socklen_t length = sizeof address;

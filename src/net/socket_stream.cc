@@ -17,6 +17,8 @@ Error stream_error(int os_error, Side side) noexcept {
       return make_error(ErrorKind::connect_refused, side, os_error);
     case EADDRNOTAVAIL:  // no local port is left
       return make_error(ErrorKind::io, Side::weir, os_error);
+    case ECANCELED:  // the stream was aborted; who waits for it is told why
+      return make_error(ErrorKind::canceled, side);
     case ENOBUFS:
       return make_error(ErrorKind::buffers_exhausted, Side::weir, os_error);
     case ETIMEDOUT:  // the kernel gave up on the peer: keep-alive probes, or retransmissions

@@ -194,6 +194,7 @@ TEST_F(SocketStreamTest, AnAbortEndsBothDirectionsLaterAndForGood) {
   char byte[1];
   EXPECT_EQ(stream_.try_receive(byte).os_error(), ECANCELED);
   EXPECT_EQ(send("x").os_error(), ECANCELED);
+  EXPECT_EQ(stream_error(ECANCELED, Side::client).kind, ErrorKind::canceled);
 }
 
 TEST_F(SocketStreamTest, WhoeverIsCalledBackByAnAbortMayDestroyTheStream) {

@@ -131,7 +131,12 @@ Tunnel::HalfPipe::Step Tunnel::HalfPipe::finish() noexcept {
 }
 
 Tunnel::HalfPipe::Step Tunnel::HalfPipe::break_at(ByteStream& stream, int os_error) noexcept {
-  end(stream_error(os_error, stream.side()));
+  // An aborted stream tells those who wait, and them alone, why.
+  if (os_error == ECANCELED) {
+    wait(&ByteStream::start_readable, stream);
+  } else {
+    end(stream_error(os_error, stream.side()));
+  }
   return Step::wait;
 }
 

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "base/pattern_test_support.h"
 #include "net/net_test_support.h"
 
 namespace weir::net {
@@ -11,13 +12,6 @@ using test::Connection;
 using test::Peer;
 using test::TestWorker;
 using namespace std::chrono_literals;
-
-// A pattern whose every place can be told from its neighbours.
-std::string pattern(std::size_t bytes) {
-  std::string text(bytes, '\0');
-  for (std::size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>((i * 131 + i / 251) % 256);
-  return text;
-}
 
 // The parameter: how many pipes the worker has.
 class TunnelTest : public testing::TestWithParam<std::size_t> {
@@ -105,20 +99,11 @@ TEST_P(TunnelTest, AServersHalfCloseIsPassedOnAndTheClientMayGoOn) {
 
 TEST_P(TunnelTest, AHalfCloseComesBehindAllBytesThatWereKept) {
   start();
-  const std::string body(std::size_t{64} << 20, 'b');
-  std::size_t sent = 0;
-  // Nobody reads at the server until everything stands still.
-  int still = 0;
-  ASSERT_TRUE(worker_.turn_until([&] {
-    const std::size_t count = client_peer_.try_send(std::string_view(body).substr(sent));
-    sent += count;
-    still = count == 0 ? still + 1 : 0;
-    return still > 20;
-  }));
-  ASSERT_LT(sent, body.size());
+  const std::string block(256 * 1024, 'b');
+  const std::size_t sent = send_until_still(worker_, client_peer_, block);
   client_peer_.shutdown_write();
   ASSERT_TRUE(worker_.turn_until([&] { return server_peer_.read().ended; }));
-  EXPECT_EQ(server_peer_.in, body.substr(0, sent));
+  EXPECT_EQ(server_peer_.in, std::string(sent, 'b'));
   server_peer_.shutdown_write();
   ASSERT_TRUE(finish());
   EXPECT_EQ(outcome_->bytes_from_client, sent);
@@ -173,12 +158,7 @@ TEST_P(TunnelTest, AServersResetResetsTheClient) {
 
 TEST_P(TunnelTest, AResetWhileTheOtherSideIsFullIsPassedOn) {
   start();
-  const std::string block(256 * 1024, 'x');
-  int still = 0;
-  ASSERT_TRUE(worker_.turn_until([&] {
-    still = server_peer_.try_send(block) == 0 ? still + 1 : 0;
-    return still > 20;
-  }));
+  send_until_still(worker_, server_peer_, std::string(256 * 1024, 'x'));
   client_peer_.reset();
   ASSERT_TRUE(finish());
   EXPECT_EQ(outcome_->error.kind, ErrorKind::client_reset);
@@ -265,6 +245,34 @@ TEST_P(TunnelTest, AnAbortFromOutsideEndsIt) {
   EXPECT_EQ(outcome_->error, reason);
 }
 
+// Then it is no wait that ends, but a call that fails.
+TEST_P(TunnelTest, AnAbortWhileAHalfWaitsForItsTurnSaysWhy) {
+  const Error reason = make_error(ErrorKind::shutting_down, Side::weir);
+  const std::string block(std::size_t{4} << 20, 'x');
+  for (int round = 0; round < 20; ++round) {
+    TestWorker worker;
+    Connection client(*worker, Side::client);
+    Connection server(*worker, Side::server);
+    client.peer.try_send(block);
+    std::optional<TunnelOutcome> outcome;
+    Scope scope;
+    scope.spawn([&]() -> Task<> {
+      Tunnel tunnel(*worker, *client.stream, *server.stream, 1h);
+      outcome = co_await tunnel.run();
+    });
+    for (int turns = 0; turns < round; ++turns) {
+      client.peer.try_send(block);
+      server.peer.read();
+      server.peer.in.clear();
+      worker->turn();
+    }
+    client.stream->abort(reason);
+    server.stream->abort(reason);
+    ASSERT_TRUE(worker.turn_until([&] { return outcome.has_value(); }));
+    EXPECT_EQ(outcome->error, reason);
+  }
+}
+
 TEST_P(TunnelTest, WithoutABufferLeftAShortSendEndsTheTunnel) {
   TestWorker poor(0);
   poor->pipes().set_max(0);
@@ -314,18 +322,8 @@ INSTANTIATE_TEST_SUITE_P(, TunnelTest, testing::Values(0, 8), [](const auto& ins
 
 class PipedTunnelTest : public TunnelTest {
  protected:
-  // Sends from the server until everything stands still, since the client reads nothing. How much.
   std::size_t fill_up() {
-    const std::string block = pattern(256 * 1024);
-    std::size_t sent = 0;
-    int still = 0;
-    EXPECT_TRUE(worker_.turn_until([&] {
-      const std::size_t count = server_peer_.try_send(block);
-      sent += count;
-      still = count == 0 ? still + 1 : 0;
-      return still > 20;
-    }));
-    return sent;
+    return send_until_still(worker_, server_peer_, std::string(256 * 1024, 'x'));
   }
 };
 

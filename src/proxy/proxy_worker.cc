@@ -232,6 +232,8 @@ bool ProxyWorker::is_drained() noexcept {
   }
   for (const auto& backend : backends_) backend->close_idle();
   if (protocols_.server_connections.live() != 0 || body_files_.live() != 0) return false;
+  // What a client has been promised may be on its way out; not for longer than exchanges may take.
+  if (!aborted_ && worker_.reactor().is_sending_after_close()) return false;
   // Others may be passing a connection here at this moment.
   return shared_.loads.try_close(worker_.index());
 }

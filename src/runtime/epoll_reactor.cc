@@ -263,16 +263,6 @@ void EpollReactor::cancel(Socket& socket, Operation& operation) noexcept {
   operation.complete(ECANCELED);
 }
 
-// The kernel tells of a reset once. A send that was told leaves an end to the receive, and what
-// lasts until the end would be taken for whole. (EPIPE is not about this direction.)
-IoCount EpollReactor::end_of_stream(EpollSocket& socket) noexcept {
-  if (socket.send_error != 0 && socket.send_error != EPIPE) {
-    return IoCount::failed(socket.send_error);
-  }
-  socket.peer_ended = true;
-  return IoCount::of(0);
-}
-
 IoCount EpollReactor::try_receive(Socket& socket, std::span<char> into) noexcept {
   auto& receiving = static_cast<EpollSocket&>(socket);
   // An empty read would be taken for the end of the stream.
@@ -281,7 +271,10 @@ IoCount EpollReactor::try_receive(Socket& socket, std::span<char> into) noexcept
   const IoCount count = receive_some(receiving.fd(), into);
   if (count.is_would_block()) receiving.readable = false;
   if (count.is_would_block() || count.is_failure()) return count;
-  if (count.bytes() == 0) return end_of_stream(receiving);
+  if (count.bytes() == 0) {
+    receiving.peer_ended = true;
+    return end_of_stream(receiving.send_error);
+  }
   // A short read has drained the socket; what comes later makes a new edge. A FIN that was seen
   // already makes none, so it must still be read.
   if (count.bytes() < into.size()) receiving.readable = receiving.peer_ended;
@@ -291,9 +284,18 @@ IoCount EpollReactor::try_receive(Socket& socket, std::span<char> into) noexcept
 IoCount EpollReactor::try_send(Socket& socket, std::span<const iovec> parts) noexcept {
   auto& sending = static_cast<EpollSocket&>(socket);
   if (!sending.writable && sending.registered) return IoCount::would_block();
-  const IoCount count = send_some(sending.fd(), parts);
-  if (count.is_failure() && sending.send_error == 0) sending.send_error = count.os_error();
-  sending.writable = !count.is_would_block();
+  std::size_t bytes = 0;
+  for (const iovec& part : parts) bytes += part.iov_len;
+  return note_sent(sending, send_some(sending.fd(), parts), bytes);
+}
+
+// A short send has filled the socket, and makes an edge when there is room.
+IoCount EpollReactor::note_sent(EpollSocket& socket, IoCount count, std::size_t wanted) noexcept {
+  if (count.is_failure()) {
+    if (socket.send_error == 0) socket.send_error = count.os_error();
+  } else {
+    socket.writable = !count.is_would_block() && count.bytes() >= wanted;
+  }
   return count;
 }
 
@@ -301,20 +303,21 @@ IoCount EpollReactor::try_send(Socket& socket, std::span<const iovec> parts) noe
 // pipe has slots for.
 IoCount EpollReactor::try_splice_in(Socket& socket, Pipe& into, std::size_t bytes_max) noexcept {
   auto& receiving = static_cast<EpollSocket&>(socket);
+  WEIR_ASSERT(into.held() == 0);
   if (!receiving.readable && receiving.registered) return IoCount::would_block();
   const IoCount count = splice_in(receiving.fd(), into, bytes_max);
   if (count.is_would_block()) receiving.readable = false;
   if (count.is_would_block() || count.is_failure()) return count;
-  return count.bytes() == 0 ? end_of_stream(receiving) : count;
+  if (count.bytes() != 0) return count;
+  receiving.peer_ended = true;
+  return end_of_stream(receiving.send_error);
 }
 
 IoCount EpollReactor::try_splice_out(Socket& socket, Pipe& from) noexcept {
   auto& sending = static_cast<EpollSocket&>(socket);
   if (!sending.writable && sending.registered) return IoCount::would_block();
-  const IoCount count = splice_out(sending.fd(), from);
-  if (count.is_failure() && sending.send_error == 0) sending.send_error = count.os_error();
-  sending.writable = !count.is_would_block();
-  return count;
+  // A signal makes a splice short as well (splice(2)), and no edge follows: none is too short.
+  return note_sent(sending, splice_out(sending.fd(), from), 0);
 }
 
 void EpollReactor::shutdown_write(Socket& socket) noexcept { ::shutdown(socket.fd(), SHUT_WR); }

@@ -46,7 +46,7 @@ class EpollReactor final : public Reactor {
   void dispatch(EpollSocket& socket, std::uint32_t events) noexcept;
   void continue_read_side(EpollSocket& socket) noexcept;
   void continue_write_side(EpollSocket& socket) noexcept;
-  IoCount end_of_stream(EpollSocket& socket) noexcept;
+  IoCount note_sent(EpollSocket& socket, IoCount count, std::size_t wanted) noexcept;
   bool receive_now(EpollSocket& socket, ReceiveOperation& operation) noexcept;
   void accept_some(EpollSocket& socket, AcceptOperation& operation) noexcept;
   void end_accept(EpollSocket& socket, int os_error) noexcept;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <cstring>
 #include <optional>
 #include <poll.h>
@@ -12,12 +13,9 @@
 namespace weir {
 namespace {
 
-// A token is the address of a socket with the job in its lowest bits; this is neither.
-constexpr RingToken kWakeToken{1};
+// A token is the address of a socket with the job in its lowest bits; this is no job.
 constexpr std::uint64_t kJobBits = 7;
-
-// How long the peer of a socket that has been closed may take nothing of what is unsent.
-constexpr Duration kUnsentFor = std::chrono::seconds(30);
+constexpr RingToken kWakeToken{kJobBits};
 
 timespec time_left(TimePoint now, TimePoint until) noexcept {
   const Duration left = std::max(until - now, Duration::zero());
@@ -65,6 +63,7 @@ class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
   std::uint16_t unsent_buffer = 0;
   std::uint16_t unsent_begin = 0;
   std::uint16_t unsent_end = 0;
+  std::uint16_t sending_at = 0;  // its place in sending_; there is a buffer of the ring for each
   bool shutdown_when_sent = false;
   bool resets = false;         // on close: what is unsent then is dropped
   bool readable = false;       // the kernel has more, as far as is known
@@ -74,8 +73,11 @@ class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
   bool writable = true;        // not known to be full
   bool peer_ended = false;     // the end has been received
   bool hung_up = false;        // both directions are over
-  int receive_error = 0;       // that the kernel told while nobody wanted it
-  int send_error = 0;          // the first errno that a send was told; EPIPE after our own end
+  union {
+    int receive_error = 0;  // that the kernel told while nobody wanted it
+    int untaken;            // of a closed one: how much was, when it was looked at
+  };
+  int send_error = 0;  // the first errno that a send was told; EPIPE after our own end
 
  private:
   static std::uint8_t bit(Job job) noexcept {
@@ -85,22 +87,28 @@ class alignas(8) IoUringReactor::RingSocket final : public Socket, public Link {
 };
 
 Result<std::unique_ptr<IoUringReactor>> IoUringReactor::make(BufferPool& buffers,
-                                                             const RingSizes& sizes) {
+                                                             const RingSizes& sizes,
+                                                             Duration patience) {
   auto ring = WEIR_TRY(IoRing::make(sizes));
   Fd wake_event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_event.is_open()) return fail(ErrorKind::descriptors_exhausted, Side::weir, errno);
-  return std::make_unique<IoUringReactor>(std::move(ring), std::move(wake_event), buffers);
+  return std::make_unique<IoUringReactor>(std::move(ring), std::move(wake_event), buffers,
+                                          patience);
 }
 
-IoUringReactor::IoUringReactor(std::unique_ptr<IoRing> ring, Fd wake_event,
-                               BufferPool& buffers) noexcept
-    : ring_(std::move(ring)), wake_event_(std::move(wake_event)), buffers_(buffers) {
+IoUringReactor::IoUringReactor(std::unique_ptr<IoRing> ring, Fd wake_event, BufferPool& buffers,
+                               Duration patience) noexcept
+    : ring_(std::move(ring)),
+      wake_event_(std::move(wake_event)),
+      buffers_(buffers),
+      patience_(patience) {
   // Each write completes it anew, whatever was written before: the count is never read.
   ring_->poll_always(wake_event_.get(), POLLIN, kWakeToken);
   read_clocks();
 }
 
 IoUringReactor::~IoUringReactor() {
+  full_.splice_to(closed_);
   closing_.splice_to(closed_);
   while (!closed_.is_empty()) {
     RingSocket& socket = closed_.pop_front();
@@ -128,6 +136,7 @@ void IoUringReactor::close(Socket& socket) noexcept {
   WEIR_ASSERT(closing.reader == nullptr && closing.writer == nullptr && closing.watch == nullptr);
   release_held(closing);
   closing.is_closing = true;
+  closing.untaken = INT_MAX;
   closing_.push_back(closing);
   if (closing.has_unsent()) send_unsent(closing);
   for (const Job job : {Job::receive, Job::poll_read, Job::poll_write, Job::poll_hang_up}) {
@@ -137,26 +146,39 @@ void IoUringReactor::close(Socket& socket) noexcept {
   continue_closing(closing);
 }
 
-// A socket that is too full for what try_send() took stays open until that has left, or the kernel
-// gives up; unless it shall be reset.
+// A socket that is too full for what try_send() took stays open until that has left, or its peer
+// has taken nothing for too long; unless it shall be reset.
 void IoUringReactor::continue_closing(RingSocket& socket) noexcept {
   if (socket.does(Job::send)) {
     send_is_awaited_ = true;
     return;
   }
-  if (socket.has_unsent() && socket.does(Job::poll_write)) return;
-  if (socket.has_unsent() && !send_unsent(socket)) {
-    if (socket.resets) {
-      release_unsent(socket);
-    } else {
-      limit_unacknowledged(socket.fd(), kUnsentFor);
-      arm(socket, Job::poll_write);
+  if (socket.has_unsent() && !socket.resets) {
+    if (socket.does(Job::poll_write)) return;
+    if (!send_unsent(socket)) {
+      if (full_.is_empty()) stuck_at_ = now_ + patience_;
+      socket.unlink();
+      full_.push_back(socket);
+      return arm(socket, Job::poll_write);
     }
   }
-  if (!socket.has_unsent()) socket.close_fd();
-  if (!socket.does_nothing()) return;
+  if (socket.has_unsent()) release_unsent(socket);
+  socket.close_fd();
   socket.unlink();
-  closed_.push_back(socket);
+  (socket.does_nothing() ? closed_ : closing_).push_back(socket);
+}
+
+// Who has taken something since the last look has until the next.
+void IoUringReactor::reset_stuck() noexcept {
+  if (full_.is_empty() || now_ < stuck_at_) return;
+  stuck_at_ = now_ + patience_;
+  full_.for_each([this](RingSocket& socket) {
+    const int before = std::exchange(socket.untaken, count_untaken(socket.fd()));
+    if (socket.untaken < before) return;
+    reset_on_close(socket);
+    ring_->cancel(token_of(socket, Job::poll_write));
+    continue_closing(socket);
+  });
 }
 
 RingToken IoUringReactor::token_of(RingSocket& socket, Job job) noexcept {
@@ -183,6 +205,7 @@ void IoUringReactor::arm(RingSocket& socket, Job job) noexcept {
                      token);
       return;
     case Job::send:
+      socket.sending_at = static_cast<std::uint16_t>(sending_.size());
       sending_.push_back(&socket);
       return ring_->send(socket.fd(), socket.unsent_buffer, socket.unsent_end, token);
     case Job::poll_read:
@@ -385,16 +408,7 @@ IoCount IoUringReactor::receive_more(RingSocket& socket, std::span<char> into) n
     socket.peer_ended = count.bytes() == 0;
     if (!socket.peer_ended) return count;
   }
-  return end_of_stream(socket);
-}
-
-// The kernel tells of a reset once. A send that was told leaves an end to the receive, and what
-// lasts until the end would be taken for whole. (EPIPE is not about this direction.)
-IoCount IoUringReactor::end_of_stream(const RingSocket& socket) const noexcept {
-  if (socket.send_error != 0 && socket.send_error != EPIPE) {
-    return IoCount::failed(socket.send_error);
-  }
-  return IoCount::of(0);
+  return end_of_stream(socket.send_error);
 }
 
 void IoUringReactor::release_held(RingSocket& socket) noexcept {
@@ -410,9 +424,16 @@ IoCount IoUringReactor::try_send(Socket& socket, std::span<const iovec> parts) n
   if (sending.has_unsent() && !send_unsent(sending)) return IoCount::would_block();
   if (sending.send_error != 0) return IoCount::failed(sending.send_error);
   if (!sending.writable && sending.does(Job::poll_write)) return IoCount::would_block();
-  const IoCount count = send_some(sending.fd(), parts);
-  if (count.is_failure() && sending.send_error == 0) sending.send_error = count.os_error();
-  sending.writable = !count.is_would_block();
+  return note_sent(sending, send_some(sending.fd(), parts), bytes);
+}
+
+// A short send has filled the socket: a small message behind it would be queued for nothing.
+IoCount IoUringReactor::note_sent(RingSocket& socket, IoCount count, std::size_t wanted) noexcept {
+  if (count.is_failure()) {
+    if (socket.send_error == 0) socket.send_error = count.os_error();
+  } else {
+    socket.writable = !count.is_would_block() && count.bytes() >= wanted;
+  }
   return count;
 }
 
@@ -445,6 +466,7 @@ bool IoUringReactor::queue_send(RingSocket& socket, std::span<const iovec> parts
 
 IoCount IoUringReactor::try_splice_in(Socket& socket, Pipe& into, std::size_t bytes_max) noexcept {
   auto& receiving = static_cast<RingSocket&>(socket);
+  WEIR_ASSERT(into.held() == 0);
   if (receiving.held() != 0) return put_held(receiving, into, bytes_max);
   return splice_more(receiving, into, bytes_max);
 }
@@ -452,13 +474,12 @@ IoCount IoUringReactor::try_splice_in(Socket& socket, Pipe& into, std::size_t by
 // Bytes that came in a buffer of the ring are copied: a few, and only the first ones.
 IoCount IoUringReactor::put_held(RingSocket& socket, Pipe& into, std::size_t bytes_max) noexcept {
   const std::size_t wanted = std::min(socket.held(), bytes_max);
-  const ssize_t count = ::write(
-      into.write_end(), ring_->buffer(socket.held_buffer).data() + socket.held_begin, wanted);
-  if (count < 0) return IoCount::failed(errno);
-  into.put(static_cast<std::size_t>(count));
-  socket.held_begin += static_cast<std::uint16_t>(count);
+  const IoCount count =
+      copy_in(ring_->buffer(socket.held_buffer).subspan(socket.held_begin, wanted), into);
+  if (count.is_failure() || count.is_would_block()) return count;
+  socket.held_begin += static_cast<std::uint16_t>(count.bytes());
   if (socket.held() == 0) release_held(socket);
-  return IoCount::of(static_cast<std::size_t>(count));
+  return count;
 }
 
 // As receive_more(), but only would-block says that the socket is empty: fewer bytes than asked for
@@ -466,7 +487,7 @@ IoCount IoUringReactor::put_held(RingSocket& socket, Pipe& into, std::size_t byt
 IoCount IoUringReactor::splice_more(RingSocket& socket, Pipe& into,
                                     std::size_t bytes_max) noexcept {
   if (socket.receive_error != 0) return IoCount::failed(std::exchange(socket.receive_error, 0));
-  if (socket.peer_ended) return end_of_stream(socket);
+  if (socket.peer_ended) return end_of_stream(socket.send_error);
   if (socket.does(Job::receive)) return IoCount::would_block();
   if (!socket.readable && socket.was_waited_on) return IoCount::would_block();
   const IoCount count = splice_in(socket.fd(), into, bytes_max);
@@ -474,7 +495,7 @@ IoCount IoUringReactor::splice_more(RingSocket& socket, Pipe& into,
   if (count.is_would_block() || count.is_failure()) return count;
   if (count.bytes() > IoRing::kBufferBytes) socket.reads_much = true;
   socket.peer_ended = count.bytes() == 0;
-  return socket.peer_ended ? end_of_stream(socket) : count;
+  return socket.peer_ended ? end_of_stream(socket.send_error) : count;
 }
 
 IoCount IoUringReactor::try_splice_out(Socket& socket, Pipe& from) noexcept {
@@ -483,19 +504,23 @@ IoCount IoUringReactor::try_splice_out(Socket& socket, Pipe& from) noexcept {
   if (sending.has_unsent() && !send_unsent(sending)) return IoCount::would_block();
   if (sending.send_error != 0) return IoCount::failed(sending.send_error);
   if (!sending.writable && sending.does(Job::poll_write)) return IoCount::would_block();
-  const IoCount count = splice_out(sending.fd(), from);
-  if (count.is_failure() && sending.send_error == 0) sending.send_error = count.os_error();
-  sending.writable = !count.is_would_block();
-  return count;
+  const std::size_t bytes = from.held();
+  return note_sent(sending, splice_out(sending.fd(), from), bytes);
+}
+
+void IoUringReactor::end_send(RingSocket& socket) noexcept {
+  WEIR_ASSERT(sending_[socket.sending_at] == &socket);
+  sending_.back()->sending_at = socket.sending_at;
+  sending_[socket.sending_at] = sending_.back();
+  sending_.pop_back();
+  socket.end(Job::send);
 }
 
 // False: the kernel has it already.
 bool IoUringReactor::take_back_send(RingSocket& socket) noexcept {
   if (!socket.does(Job::send)) return true;
   if (!ring_->withdraw_send(socket.unsent_buffer)) return false;
-  *std::ranges::find(sending_, &socket) = sending_.back();
-  sending_.pop_back();
-  socket.end(Job::send);
+  end_send(socket);
   return true;
 }
 
@@ -507,17 +532,14 @@ bool IoUringReactor::send_unsent(RingSocket& socket) noexcept {
   }
   const iovec rest{ring_->outgoing(socket.unsent_buffer).data() + socket.unsent_begin,
                    static_cast<std::size_t>(socket.unsent_end - socket.unsent_begin)};
-  const IoCount count = send_some(socket.fd(), {&rest, 1});
-  if (count.is_failure()) {
-    if (socket.send_error == 0) socket.send_error = count.os_error();
-  } else {
-    const std::size_t sent = count.is_would_block() ? 0 : count.bytes();
-    socket.unsent_begin += static_cast<std::uint16_t>(sent);
-    socket.writable = sent == rest.iov_len;
-    if (!socket.writable) return false;
+  const IoCount count = note_sent(socket, send_some(socket.fd(), {&rest, 1}), rest.iov_len);
+  const bool is_part = !count.is_failure() && !socket.writable;
+  if (!is_part) {
+    release_unsent(socket);
+  } else if (!count.is_would_block()) {
+    socket.unsent_begin += static_cast<std::uint16_t>(count.bytes());
   }
-  release_unsent(socket);
-  return true;
+  return !is_part;
 }
 
 void IoUringReactor::release_unsent(RingSocket& socket) noexcept {
@@ -537,19 +559,18 @@ void IoUringReactor::await_writable(RingSocket& socket) noexcept {
   }
 }
 
-// What was queued before the last enter() is over; on_send_failed() has seen what failed.
+// on_send_failed() has seen what failed. If the kernel has taken all that was queued before the
+// last enter(), the others have been sent; what it had no memory for is queued still.
 void IoUringReactor::settle_sends() noexcept {
-  if (!ring_->has_submitted_all()) return;
-  send_is_awaited_ = false;
-  sending_.swap(settling_);
-  for (RingSocket* socket : settling_) {
-    if (socket->does(Job::send)) {
+  if (ring_->has_submitted_all()) {
+    send_is_awaited_ = false;
+    for (RingSocket* socket : sending_) {
       socket->end(Job::send);
       socket->writable = true;
       release_unsent(*socket);
-    } else if (socket->has_unsent() && socket->unsent_begin == socket->unsent_end) {
-      release_unsent(*socket);
+      settling_.push_back(socket);
     }
+    sending_.clear();
   }
   for (RingSocket* socket : settling_) {
     if (socket->is_closing) {
@@ -565,13 +586,14 @@ void IoUringReactor::settle_sends() noexcept {
 
 void IoUringReactor::on_send_failed(RingSocket& socket, int result) noexcept {
   WEIR_ASSERT(socket.does(Job::send));
-  socket.end(Job::send);
+  end_send(socket);
+  settling_.push_back(&socket);
   if (result >= 0 || result == -EAGAIN || result == -EINTR) {
     socket.unsent_begin += static_cast<std::uint16_t>(std::max(result, 0));
     socket.writable = false;
   } else {
-    socket.unsent_begin = socket.unsent_end;
     if (socket.send_error == 0) socket.send_error = -result;
+    release_unsent(socket);
   }
 }
 
@@ -706,6 +728,7 @@ void IoUringReactor::dispatch(const RingCompletion& completion) noexcept {
 
 void IoUringReactor::turn(TimePoint until) noexcept {
   if (send_is_awaited_) until = now_;
+  if (!full_.is_empty()) until = std::min(until, stuck_at_);
   timespec wait{};
   if (until != kNever) {
     // now_ is when the last turn began: what its callbacks took must not be waited once more.
@@ -719,10 +742,11 @@ void IoUringReactor::turn(TimePoint until) noexcept {
   ring_->take_completions(completions_);
   for (const RingCompletion& completion : completions_) {
     const auto [socket, job] = parts_of(completion.token);
-    if (job == Job::send && socket != nullptr) on_send_failed(*socket, completion.result);
+    if (job == Job::send) on_send_failed(*socket, completion.result);
   }
   settle_sends();
   for (const RingCompletion& completion : completions_) dispatch(completion);
+  reset_stuck();
   while (!closed_.is_empty()) sockets_.destroy(closed_.pop_front());
 }
 

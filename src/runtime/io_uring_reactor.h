@@ -21,9 +21,13 @@ class IoUringReactor final : public Reactor {
  public:
   // Fails with the errno of what is missing: ENOSYS or EPERM where io_uring is switched off or
   // filtered, EINVAL before Linux 6.1. The first turn() decides which thread is the worker's.
+  // patience: how long, or up to twice as long, the peer of a closed socket may take nothing of
+  // what is unsent, before it is reset.
   static Result<std::unique_ptr<IoUringReactor>> make(BufferPool& buffers,
-                                                      const RingSizes& sizes = {});
-  IoUringReactor(std::unique_ptr<IoRing> ring, Fd wake_event, BufferPool& buffers) noexcept;
+                                                      const RingSizes& sizes = {},
+                                                      Duration patience = std::chrono::seconds(30));
+  IoUringReactor(std::unique_ptr<IoRing> ring, Fd wake_event, BufferPool& buffers,
+                 Duration patience) noexcept;
   ~IoUringReactor() override;
 
   Result<Socket*> make_stream_socket(int family) noexcept override;
@@ -43,6 +47,9 @@ class IoUringReactor final : public Reactor {
   IoCount try_splice_out(Socket& socket, Pipe& from) noexcept override;
   void shutdown_write(Socket& socket) noexcept override;
   void reset_on_close(Socket& socket) noexcept override;
+  bool is_sending_after_close() const noexcept override {
+    return !full_.is_empty() || !closing_.is_empty();
+  }
   void turn(TimePoint until) noexcept override;
   void wake() noexcept override;
 
@@ -63,16 +70,18 @@ class IoUringReactor final : public Reactor {
   IoCount receive_more(RingSocket& socket, std::span<char> into) noexcept;
   IoCount splice_more(RingSocket& socket, Pipe& into, std::size_t bytes_max) noexcept;
   IoCount put_held(RingSocket& socket, Pipe& into, std::size_t bytes_max) noexcept;
-  IoCount end_of_stream(const RingSocket& socket) const noexcept;
   void release_held(RingSocket& socket) noexcept;
   bool queue_send(RingSocket& socket, std::span<const iovec> parts, std::size_t bytes) noexcept;
+  IoCount note_sent(RingSocket& socket, IoCount count, std::size_t wanted) noexcept;
   bool send_unsent(RingSocket& socket) noexcept;
+  void end_send(RingSocket& socket) noexcept;
   bool take_back_send(RingSocket& socket) noexcept;
   void release_unsent(RingSocket& socket) noexcept;
   void await_writable(RingSocket& socket) noexcept;
   void settle_sends() noexcept;
   void on_send_failed(RingSocket& socket, int result) noexcept;
   void continue_closing(RingSocket& socket) noexcept;
+  void reset_stuck() noexcept;
   void accept_some(RingSocket& socket, AcceptOperation& operation) noexcept;
   void dispatch(const RingCompletion& completion) noexcept;
   void on_received(RingSocket& socket, const RingCompletion& completion) noexcept;
@@ -84,11 +93,14 @@ class IoUringReactor final : public Reactor {
   std::unique_ptr<IoRing> ring_;
   Fd wake_event_;
   BufferPool& buffers_;
+  Duration patience_;
   Slab<RingSocket> sockets_;
-  std::vector<RingSocket*> sending_;         // that do Job::send
-  std::vector<RingSocket*> settling_;        // that did, within settle_sends()
+  std::vector<RingSocket*> sending_;         // that do Job::send; each knows its place
+  std::vector<RingSocket*> settling_;        // that did, and have to go on
   bool send_is_awaited_ = false;             // by something that goes on when it is over
   std::vector<RingCompletion> completions_;  // of this turn
+  IntrusiveList<RingSocket> full_;           // closed, with unsent bytes
+  TimePoint stuck_at_{};                     // when they are looked at next
   IntrusiveList<RingSocket> closing_;        // the kernel has not let go of them yet
   IntrusiveList<RingSocket> closed_;         // in this turn: a callback may still be on their stack
 };

@@ -135,16 +135,63 @@ TEST_P(IoUringReactorTest, ADescriptorThatIsNoSocketIsPolled) {
   reactor_->close(adopted);
 }
 
+// Of a closed socket with unsent bytes whose peer may rest for no time at all.
+class ImpatientIoUringReactorTest : public ReactorFixture,
+                                    public testing::TestWithParam<RingSizes> {
+ protected:
+  ImpatientIoUringReactorTest()
+      : ReactorFixture({"io_uring",
+                        [](BufferPool& buffers) -> std::unique_ptr<Reactor> {
+                          return std::move(IoUringReactor::make(buffers, GetParam(), {})).value();
+                        },
+                        true}) {
+    const std::string message(IoRing::kBufferBytes, 'm');
+    const iovec part{const_cast<char*>(message.data()), message.size()};
+    while (!reactor_->try_send(*pair_.socket, {&part, 1}).is_would_block()) {
+      taken_ += message.size();
+    }
+    reactor_->close(*pair_.socket);
+  }
+  std::size_t read_some() {
+    std::vector<char> block(IoRing::kBufferBytes);
+    return static_cast<std::size_t>(
+        std::max<ssize_t>(::recv(pair_.peer.get(), block.data(), block.size(), 0), 0));
+  }
+
+  Pair pair_{*reactor_};
+  std::size_t taken_ = 0;
+};
+
+TEST_P(ImpatientIoUringReactorTest, APeerThatTakesNothingIsGivenUp) {
+  ASSERT_TRUE(turn_until([&] { return !reactor_->is_sending_after_close(); }));
+  std::size_t got = 0;
+  for (std::size_t count; (count = read_some()) != 0;) got += count;
+  EXPECT_LT(got, taken_);
+}
+
+TEST_P(ImpatientIoUringReactorTest, APeerThatTakesALittleNowAndThenGetsAll) {
+  std::size_t got = 0;
+  ASSERT_TRUE(turn_until([&] {
+    got += read_some();
+    return !reactor_->is_sending_after_close();
+  }));
+  for (std::size_t count; (count = read_some()) != 0;) got += count;
+  EXPECT_EQ(got, taken_);
+}
+
 std::vector<RingSizes> sizes_under_test() {
   if (!has_io_uring()) return {};
   return {RingSizes{}, RingSizes{4, 8, 2}};
 }
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(IoUringReactorTest);
-INSTANTIATE_TEST_SUITE_P(, IoUringReactorTest, testing::ValuesIn(sizes_under_test()),
-                         [](const auto& instance) {
-                           return instance.param.buffers == 2 ? "small" : "as_shipped";
-                         });
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ImpatientIoUringReactorTest);
+constexpr auto kNameOfSizes = [](const testing::TestParamInfo<RingSizes>& instance) {
+  return instance.param.buffers == 2 ? "small" : "as_shipped";
+};
+INSTANTIATE_TEST_SUITE_P(, IoUringReactorTest, testing::ValuesIn(sizes_under_test()), kNameOfSizes);
+INSTANTIATE_TEST_SUITE_P(, ImpatientIoUringReactorTest, testing::ValuesIn(sizes_under_test()),
+                         kNameOfSizes);
 
 TEST(SystemReactor, CanBeMadeIfATrialWentWell) {
   for (const ReactorKind kind : {ReactorKind::epoll, ReactorKind::io_uring}) {

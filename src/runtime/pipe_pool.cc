@@ -1,12 +1,13 @@
 #include "runtime/pipe_pool.h"
 
+#include <algorithm>
 #include <fcntl.h>
 
 namespace weir {
 
 void PipePool::set_max(std::size_t pipes_max) {
   pipes_max_ = pipes_max;
-  empty_.reserve(pipes_max);
+  empty_.reserve(std::min(pipes_max, kKeptMax));
 }
 
 // Beyond its allowance a user may not enlarge a pipe: then it stays as large as it was made.
@@ -41,7 +42,8 @@ Pipe PipePool::take() noexcept {
 void PipePool::give_back(Pipe& pipe) noexcept {
   --in_use_;
   Ends ends{Fd(std::exchange(pipe.read_end_, -1)), Fd(std::exchange(pipe.write_end_, -1))};
-  if (std::exchange(pipe.held_, 0) == 0) empty_.push_back(std::move(ends));
+  const bool is_empty = std::exchange(pipe.held_, 0) == 0;
+  if (is_empty && empty_.size() < kKeptMax) empty_.push_back(std::move(ends));
 }
 
 }  // namespace weir

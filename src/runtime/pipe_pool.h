@@ -62,6 +62,8 @@ class PipePool {
   // a user who has many gets pipes of a page or two (pipe(7), pipe-user-pages-soft).
   static constexpr int kPipeBytes = 256 << 10;
   static constexpr int kPipeBytesMin = 64 << 10;
+  // How many empty ones are kept: what a user's pipes may hold together is limited.
+  static constexpr std::size_t kKeptMax = 16;
 
   PipePool() = default;
   PipePool(const PipePool&) = delete;

@@ -1,8 +1,10 @@
 #include "runtime/pipe_pool.h"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <string_view>
+#include <vector>
 
 #include "runtime/descriptor_test_support.h"
 
@@ -64,6 +66,22 @@ TEST(PipePool, GivesNoMoreThanItMay) {
   EXPECT_EQ(pool.exhausted_count(), 1u);
   EXPECT_EQ(pool.in_use(), 2u);
   one.release();
+  EXPECT_TRUE(pool.take());
+}
+
+TEST(PipePool, KeepsAFewEmptyPipesAndClosesTheOthers) {
+  PipePool pool;
+  pool.set_max(PipePool::kKeptMax + 2);
+  std::vector<int> read_ends;
+  {
+    std::vector<Pipe> pipes;
+    for (Pipe pipe = pool.take(); pipe; pipe = pool.take()) {
+      read_ends.push_back(pipe.read_end());
+      pipes.push_back(std::move(pipe));
+    }
+  }
+  const auto is_open = [](int fd) { return ::fcntl(fd, F_GETFD) != -1; };
+  EXPECT_EQ(std::ranges::count_if(read_ends, is_open), int{PipePool::kKeptMax});
   EXPECT_TRUE(pool.take());
 }
 

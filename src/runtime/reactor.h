@@ -186,6 +186,9 @@ class Reactor {
   virtual void shutdown_write(Socket& socket) noexcept = 0;
   // Makes the close that follows send a reset (RFC 9293 3.10.7) instead of a FIN.
   virtual void reset_on_close(Socket& socket) noexcept = 0;
+  // Whether bytes of closed sockets may be unsent still: turns let them leave, the reactor's end
+  // loses them. It comes to an end, however little the peers read.
+  virtual bool is_sending_after_close() const noexcept { return false; }
 
   // One turn: waits until something completes, wake() was called, or `until` has come; then calls
   // back all that completed.

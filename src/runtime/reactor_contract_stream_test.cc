@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/pattern_test_support.h"
 #include "base/random.h"
 #include "runtime/reactor_contract_test.h"
 
@@ -9,13 +10,6 @@ namespace weir {
 namespace {
 
 using namespace std::chrono_literals;
-
-// A pattern whose every place can be told from its neighbours.
-std::string pattern(std::size_t bytes) {
-  std::string text(bytes, '\0');
-  for (std::size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>((i * 131 + i / 251) % 256);
-  return text;
-}
 
 TEST_P(StreamContract, AWaitingReceiveHoldsNoBuffer) {
   Receive receive;
@@ -226,11 +220,26 @@ TEST_P(StreamContract, WhatAFullSocketTookPrecedesItsClose) {
   EXPECT_TRUE(read_at_peer_to_the_end() == taken);
 }
 
+TEST_P(StreamContract, WhoTurnsWhileClosedSocketsSendLosesNothing) {
+  const std::string taken = fill_up_with_all_sizes();
+  close_socket();
+  std::string text;
+  ASSERT_TRUE(turn_until([&] {
+    read_at_peer(text);
+    return !reactor_->is_sending_after_close();
+  }));
+  reactor_.reset();
+  while (read_at_peer(text)) {
+  }
+  EXPECT_TRUE(text == taken);
+}
+
 TEST_P(StreamContract, AFullSocketThatIsResetDoesNotWaitForItsPeer) {
   fill_up_with_all_sizes();
   reactor_->reset_on_close(*socket_);
   close_socket();
   turn_a_little();
+  EXPECT_FALSE(reactor_->is_sending_after_close());
   while (::recv(peer_.get(), std::array<char, 4096>().data(), 4096, 0) > 0) {
   }
 }
@@ -401,6 +410,12 @@ TEST_P(StreamContract, ASocketThatNobodyWaitedOnIsAskedEachTime) {
   const std::size_t sent = fill_up();
   read_at_peer(sent);
   EXPECT_GT(try_send("more").bytes(), 0u);
+}
+
+TEST_P(UnixContract, ASocketThatTookLessThanAllTakesNothingMore) {
+  const std::string block(std::size_t{8} << 20, 'f');
+  ASSERT_LT(try_send(block).bytes(), block.size());
+  EXPECT_TRUE(try_send("x").is_would_block());
 }
 
 TEST_P(StreamContract, PartsAreSentInOrder) {
@@ -676,19 +691,10 @@ TEST_P(StreamContract, AllBytesGoOutInOrderHoweverTheyAreSentAndRead) {
   EXPECT_TRUE(got == text);
 }
 
-std::string name_of(const testing::TestParamInfo<std::tuple<ReactorMaker, StreamKind>>& instance) {
-  const bool is_tcp = std::get<1>(instance.param) == StreamKind::tcp;
-  return std::string(std::get<0>(instance.param).name) + (is_tcp ? "_tcp" : "_unix");
-}
-
-INSTANTIATE_TEST_SUITE_P(, StreamContract,
-                         testing::Combine(testing::ValuesIn(reactors_under_test()),
-                                          testing::Values(StreamKind::tcp, StreamKind::unix_pair)),
-                         name_of);
-INSTANTIATE_TEST_SUITE_P(, TcpContract,
-                         testing::Combine(testing::ValuesIn(reactors_under_test()),
-                                          testing::Values(StreamKind::tcp)),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(, StreamContract, streams_under_test(), name_of_stream);
+INSTANTIATE_TEST_SUITE_P(, TcpContract, streams_under_test({StreamKind::tcp}), name_of_stream);
+INSTANTIATE_TEST_SUITE_P(, UnixContract, streams_under_test({StreamKind::unix_pair}),
+                         name_of_stream);
 
 }  // namespace
 }  // namespace weir

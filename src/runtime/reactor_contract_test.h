@@ -229,27 +229,29 @@ class StreamContract : public ReactorFixture,
       return total;
     }
   }
-  // The same with big and small messages in turn; what of them was taken.
+  // The same with a few big messages and many small ones; what of them was taken.
   std::string fill_up_with_all_sizes() {
     std::string taken;
     for (int i = 0;; ++i) {
-      const std::string message(i % 2 == 0 ? 64 * 1024 : 100, static_cast<char>('a' + i % 26));
+      const std::string message(i < 2 ? 64 * 1024 : 1000, static_cast<char>('a' + i % 26));
       const IoCount count = try_send(message);
       if (count.is_would_block()) return taken;
       taken.append(message, 0, count.bytes());
     }
   }
-  std::string read_at_peer_to_the_end() {
+  // Appends what has come to the peer. False: it was the end.
+  bool read_at_peer(std::string& text) {
     set_non_blocking(peer_.get());
-    std::string text;
     std::vector<char> block(64 * 1024);
-    EXPECT_TRUE(turn_until([&] {
-      ssize_t count;
-      while ((count = ::recv(peer_.get(), block.data(), block.size(), 0)) > 0) {
-        text.append(block.data(), static_cast<std::size_t>(count));
-      }
-      return count == 0;
-    }));
+    ssize_t count;
+    while ((count = ::recv(peer_.get(), block.data(), block.size(), 0)) > 0) {
+      text.append(block.data(), static_cast<std::size_t>(count));
+    }
+    return count != 0;
+  }
+  std::string read_at_peer_to_the_end() {
+    std::string text;
+    EXPECT_TRUE(turn_until([&] { return !read_at_peer(text); }));
     return text;
   }
   // Reads exactly so many bytes at the peer.
@@ -266,5 +268,19 @@ class StreamContract : public ReactorFixture,
 
 // What only TCP can do.
 class TcpContract : public StreamContract {};
+// What only a unix socket promises: it has room when its peer has read, and not before.
+class UnixContract : public StreamContract {};
+
+inline std::string name_of_stream(
+    const testing::TestParamInfo<std::tuple<ReactorMaker, StreamKind>>& instance) {
+  const bool is_tcp = std::get<1>(instance.param) == StreamKind::tcp;
+  return std::string(std::get<0>(instance.param).name) + (is_tcp ? "_tcp" : "_unix");
+}
+
+// Every reactor on these kinds of stream.
+inline auto streams_under_test(std::vector<StreamKind> kinds = {StreamKind::tcp,
+                                                                StreamKind::unix_pair}) {
+  return testing::Combine(testing::ValuesIn(reactors_under_test()), testing::ValuesIn(kinds));
+}
 
 }  // namespace weir

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <ctime>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 namespace weir {
 namespace {
@@ -96,6 +98,11 @@ IoCount send_some(int fd, std::span<const iovec> parts) noexcept {
   return count < 0 ? IoCount::failed(errno) : IoCount::of(static_cast<std::size_t>(count));
 }
 
+IoCount end_of_stream(int send_error) noexcept {
+  const bool is_reset = send_error != 0 && send_error != EPIPE;
+  return is_reset ? IoCount::failed(send_error) : IoCount::of(0);
+}
+
 IoCount splice_in(int fd, Pipe& into, std::size_t bytes_max) noexcept {
   WEIR_ASSERT(into.held() == 0);
   const IoCount count = splice_some(fd, into.write_end(), bytes_max);
@@ -110,14 +117,23 @@ IoCount splice_out(int fd, Pipe& from) noexcept {
   return count;
 }
 
+IoCount copy_in(std::span<const char> data, Pipe& into) noexcept {
+  WEIR_ASSERT(into.held() == 0);
+  const ssize_t count = ::write(into.write_end(), data.data(), data.size());
+  if (count < 0) return IoCount::failed(errno);
+  into.put(static_cast<std::size_t>(count));
+  return IoCount::of(static_cast<std::size_t>(count));
+}
+
 void linger_for_nothing(int fd) noexcept {
   const linger nothing{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &nothing, sizeof nothing);
 }
 
-void limit_unacknowledged(int fd, Duration limit) noexcept {
-  const auto milliseconds = static_cast<unsigned>(limit / std::chrono::milliseconds(1));
-  ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
+int count_untaken(int fd) noexcept {
+  int bytes = 0;
+  ::ioctl(fd, SIOCOUTQ, &bytes);
+  return bytes;
 }
 
 bool send_now(Reactor& reactor, Socket& socket, SendOperation& operation) noexcept {

@@ -26,15 +26,19 @@ IoCount receive_some(int fd, std::span<char> into) noexcept;
 // Looks, and takes nothing.
 bool would_receive_block(int fd) noexcept;
 IoCount send_some(int fd, std::span<const iovec> parts) noexcept;
+// What a receive at the end comes to, if a send was told this errno (0: none). The kernel tells of
+// a reset once: one that a send was told leaves an end to the receive, and what lasts until the end
+// would be taken for whole. (EPIPE is not about this direction.)
+IoCount end_of_stream(int send_error) noexcept;
 // Into an empty pipe, and out of one that is not. A process that splices must ignore SIGPIPE.
 IoCount splice_in(int fd, Pipe& into, std::size_t bytes_max) noexcept;
 IoCount splice_out(int fd, Pipe& from) noexcept;
+// Copies what came another way into an empty pipe.
+IoCount copy_in(std::span<const char> data, Pipe& into) noexcept;
 // The close that follows sends a reset.
 void linger_for_nothing(int fd) noexcept;
-
-// How long the peer may leave what was sent without an acknowledgement, or with a window of
-// nothing, before the connection fails (RFC 5482). Nothing where it is no TCP socket.
-void limit_unacknowledged(int fd, Duration limit) noexcept;
+// How much of what was sent the peer has not taken (unix) or acknowledged (TCP) yet.
+int count_untaken(int fd) noexcept;
 
 // Sends what the socket takes now, and ends the operation when that is all or has failed. False: it
 // is not over.

@@ -10,11 +10,6 @@ namespace {
 
 constexpr std::size_t kChunksBytes = std::size_t{16} << 10;
 
-Error read_error(IoCount count, Side side) noexcept {
-  if (count.os_error() == ECANCELED) return make_error(ErrorKind::canceled, side);
-  return stream_error(count.os_error(), side);
-}
-
 // The decoder speaks of requests, and of no side.
 Error body_error(Error error, Side side) noexcept {
   if (error.kind == ErrorKind::buffers_exhausted) {
@@ -75,7 +70,7 @@ BodyRead Http1Reader::try_splice_in(Pipe& into) noexcept {
   const IoCount moved =
       stream_.try_splice_in(into, std::min<std::uint64_t>(plain_left(), PipePool::kPipeBytes));
   if (moved.is_would_block()) return {};
-  if (moved.is_failure()) return failed(read_error(moved, stream_.side()));
+  if (moved.is_failure()) return failed(stream_error(moved.os_error(), stream_.side()));
   if (moved.bytes() == 0) return end_of_stream();
   return BodyRead::of({}, count(moved.bytes()));
 }
@@ -112,7 +107,7 @@ BodyRead Http1Reader::read_plain(std::span<char> into) noexcept {
   const IoCount count =
       stream_.try_receive(into.first(std::min<std::uint64_t>(into.size(), wanted)));
   if (count.is_would_block()) return {};
-  if (count.is_failure()) return failed(read_error(count, stream_.side()));
+  if (count.is_failure()) return failed(stream_error(count.os_error(), stream_.side()));
   if (count.bytes() == 0) return end_of_stream();
   return give({into.data(), count.bytes()});
 }
@@ -130,7 +125,7 @@ BodyRead Http1Reader::read_chunked() noexcept {
       chunks_.release();
       return {};
     }
-    if (count.is_failure()) return failed(read_error(count, stream_.side()));
+    if (count.is_failure()) return failed(stream_error(count.os_error(), stream_.side()));
     if (count.bytes() == 0) return end_of_stream();
     chunks_.begin = 0;
     chunks_.end = static_cast<std::uint32_t>(count.bytes());

@@ -85,18 +85,13 @@ BodyWrite Http1Writer::try_splice_out(Pipe& from, BodyEnd end) noexcept {
   WEIR_ASSERT(!ended_ && can_splice());
   const IoCount sent = stream_.try_splice_out(from);
   if (sent.is_failure()) return write_failure(sent);
-  const bool is_all = from.held() == 0;
-  if (end == BodyEnd::last && is_all) ended_ = true;
-  return {.status = is_all ? BodyWrite::Status::done : BodyWrite::Status::would_block,
-          .taken = sent.is_would_block() ? 0 : sent.bytes(),
-          .error = {}};
+  if (from.held() != 0) return {.status = BodyWrite::Status::would_block, .error = {}};
+  if (end == BodyEnd::last) ended_ = true;
+  return {};
 }
 
 BodyWrite Http1Writer::write_failure(IoCount sent) const noexcept {
-  const Side side = stream_.side();
-  return {.status = BodyWrite::Status::failed,
-          .error = sent.os_error() == ECANCELED ? make_error(ErrorKind::canceled, side)
-                                                : stream_error(sent.os_error(), side)};
+  return BodyWrite::failed(stream_error(sent.os_error(), stream_.side()));
 }
 
 // A chunk, or what was left of one. The suffix goes out with its last byte.
@@ -130,8 +125,7 @@ BodyWrite Http1Writer::end_chunks() noexcept {
     ended_ = true;
     return send_parts({}, {});
   }
-  return {.status = BodyWrite::Status::failed,
-          .error = make_error(ErrorKind::buffers_exhausted, Side::weir)};
+  return BodyWrite::failed(make_error(ErrorKind::buffers_exhausted, Side::weir));
 }
 
 // One send of head, framing, data and suffix. What is left of the suffix once all data has gone is

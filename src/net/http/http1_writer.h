@@ -36,7 +36,7 @@ class Http1Writer {
   Started start_body_writable(TimePoint deadline, Waiter& waiter) noexcept {
     return stream_.start_writable(deadline, waiter);
   }
-  // Whether the message has been handed to the kernel to its last byte.
+  // Whether the stream has taken the message to its last byte.
   bool is_message_written() const noexcept { return ended_ && held() == 0; }
 
  private:

@@ -38,12 +38,15 @@ struct BodyRead {
 };
 
 // What one try_write_body() came to. would_block: `taken` bytes are on their way, and the call has
-// to be repeated with the rest (which may be empty) once the body is writable.
+// to be repeated with the rest (which may be empty) once the body is writable. Out of a pipe, what
+// it still holds is the rest, and nobody is told of `taken`.
 struct BodyWrite {
   enum class Status : std::uint8_t { done, would_block, failed };
   Status status = Status::done;
   std::size_t taken = 0;
   Error error;
+
+  static BodyWrite failed(Error error) noexcept { return {Status::failed, 0, error}; }
 };
 
 // Where a body comes from: a stream, or a filter around one.
@@ -56,7 +59,9 @@ class BodySource {
   virtual std::uint64_t spliceable_bytes() const noexcept { return 0; }
   // As try_read_body(), of spliceable bytes, into an empty pipe: data is empty, and what the pipe
   // holds has come.
-  virtual BodyRead try_splice_in(Pipe&) noexcept { return {}; }
+  virtual BodyRead try_splice_in(Pipe&) noexcept {
+    return BodyRead::failed(stream_error(EOPNOTSUPP, Side::weir));
+  }
   virtual Started start_body_readable(TimePoint deadline, Waiter& waiter) noexcept = 0;
   // Whoever waits for it, if anybody does, is called back with ErrorKind::canceled.
   virtual void cancel_body_readable() noexcept = 0;
@@ -76,7 +81,9 @@ class BodySink {
   // Whether body bytes may come out of a pipe now: nothing has to go before or between them.
   virtual bool can_splice() const noexcept { return false; }
   // As try_write_body(), of what a pipe holds.
-  virtual BodyWrite try_splice_out(Pipe&, BodyEnd) noexcept { return {}; }
+  virtual BodyWrite try_splice_out(Pipe&, BodyEnd) noexcept {
+    return BodyWrite::failed(stream_error(EOPNOTSUPP, Side::weir));
+  }
   // Before the first call with `last`: fields that end the message. They are dropped if its framing
   // has no place for them. They must live until the message is written.
   virtual void set_trailers(const http::FieldList& fields) noexcept = 0;

@@ -1,5 +1,6 @@
 // Long bodies of whole exchanges, which go through pipes: whole, in order, and ended as others are.
 
+#include "base/pattern_test_support.h"
 #include "proxy/http/serve_http_test_support.h"
 
 namespace weir::proxy {
@@ -10,13 +11,6 @@ using test::kGet;
 using test::kOk;
 using test::Peer;
 using namespace std::chrono_literals;
-
-// A pattern whose every place can be told from its neighbours.
-std::string pattern(std::size_t bytes) {
-  std::string text(bytes, '\0');
-  for (std::size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>((i * 131 + i / 251) % 256);
-  return text;
-}
 
 class LongBodyTest : public test::HttpFixture {
  protected:
@@ -32,44 +26,52 @@ class LongBodyTest : public test::HttpFixture {
     }));
     return std::exchange(to.in, {});
   }
-  // Sends until everything stands still, since nobody reads.
-  void fill_up(Peer& from) {
-    const std::string block(256 * 1024, 'x');
-    int still = 0;
-    ASSERT_TRUE(turn_until([&] {
-      still = from.try_send(block) == 0 ? still + 1 : 0;
-      return still > 20;
-    }));
+  // The server's end of a connection that has got the client's request.
+  Peer& open(std::string_view request = kGet) {
+    start_with(server_);
+    client_ = connect_and_send(request);
+    Peer& server = accept(server_);
+    EXPECT_TRUE(receives(server, "\r\n\r\n"));
+    return server;
+  }
+  void send_half(Peer& server) {
+    const std::string_view half = std::string_view(response_).substr(0, response_.size() / 2);
+    pass(server, half, client_, half.size());
+  }
+  void cut_response(void (Peer::*end)(), ErrorKind reason) {
+    Peer& server = open();
+    send_half(server);
+    (server.*end)();
+    EXPECT_TRUE(is_reset(client_));
+    EXPECT_EQ(last_logged().reason.kind, reason);
+    ASSERT_TRUE(has_no_connections());
+    EXPECT_EQ(leases(), 0u);
   }
 
   FakeServer server_;
+  Peer client_;
   const std::string body_ = pattern(std::size_t{3} << 20);
   const std::string response_ =
       "HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 3145728\r\n\r\n" + body_;
 };
 
 TEST_F(LongBodyTest, AResponseArrivesWholeAndTheConnectionsGoOn) {
-  start_with(server_);
-  Peer client = connect_and_send(kGet);
-  Peer& server = accept(server_);
+  Peer& server = open();
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(receives(server, "\r\n\r\n"));
     server.in.clear();
-    EXPECT_TRUE(pass(server, response_, client, response_.size()) == response_);
+    EXPECT_TRUE(pass(server, response_, client_, response_.size()) == response_);
     EXPECT_EQ(last_logged().bytes_sent, body_.size());
     EXPECT_EQ(worker_->pipes().in_use(), 0u);
-    client.send(kGet);
+    client_.send(kGet);
   }
   ASSERT_TRUE(receives(server, "\r\n\r\n"));
   EXPECT_EQ(server_.accept_all(), 1u);
 }
 
 TEST_F(LongBodyTest, ASlowReaderGetsAllOfIt) {
-  start_with(server_);
-  Peer client = connect_and_send(kGet);
-  Peer& server = accept(server_);
-  ASSERT_TRUE(receives(server, "\r\n\r\n"));
-  EXPECT_TRUE(pass(server, response_, client, response_.size(), 10'000) == response_);
+  Peer& server = open();
+  EXPECT_TRUE(pass(server, response_, client_, response_.size(), 10'000) == response_);
 }
 
 TEST_F(LongBodyTest, ARequestArrivesWholeAndBothConnectionsGoOn) {
@@ -92,54 +94,36 @@ TEST_F(LongBodyTest, ARequestArrivesWholeAndBothConnectionsGoOn) {
 }
 
 TEST_F(LongBodyTest, ABodyUpToTheCloseArrivesWhole) {
-  start_with(server_);
-  Peer client = connect_and_send("GET / HTTP/1.0\r\n\r\n");
-  Peer& server = accept(server_);
-  ASSERT_TRUE(receives(server, "\r\n\r\n"));
+  Peer& server = open("GET / HTTP/1.0\r\n\r\n");
   const std::string head = "HTTP/1.1 200 OK\r\nDate: d\r\n\r\n";
   std::size_t sent = 0;
   const std::string response = head + body_;
   ASSERT_TRUE(turn_until([&] {
     sent += server.try_send(std::string_view(response).substr(sent));
-    client.read();
+    client_.read();
     return sent == response.size();
   }));
   server.close();
-  ASSERT_TRUE(ends(client));
-  EXPECT_EQ(client.os_error, 0);
-  EXPECT_TRUE(client.in.ends_with(body_));
+  ASSERT_TRUE(ends(client_));
+  EXPECT_EQ(client_.os_error, 0);
+  EXPECT_TRUE(client_.in.ends_with(body_));
   EXPECT_EQ(last_logged().bytes_sent, body_.size());
 }
 
 TEST_F(LongBodyTest, AServerThatEndsEarlyLeavesATruncatedResponseAndAReset) {
-  for (const bool with_reset : {false, true}) {
-    FakeServer server_of_round;
-    backend_.servers.clear();
-    start_with(server_of_round);
-    Peer client = connect_and_send(kGet);
-    Peer& server = accept(server_of_round);
-    ASSERT_TRUE(receives(server, "\r\n\r\n"));
-    const std::string_view half = std::string_view(response_).substr(0, response_.size() / 2);
-    pass(server, half, client, half.size());
-    with_reset ? server.reset() : server.close();
-    EXPECT_TRUE(is_reset(client));
-    EXPECT_EQ(last_logged().reason.kind,
-              with_reset ? ErrorKind::server_reset : ErrorKind::server_closed);
-    ASSERT_TRUE(has_no_connections());
-    EXPECT_EQ(leases(), 0u);
-    proxy_.reset();
-  }
+  cut_response(&Peer::close, ErrorKind::server_closed);
+}
+
+TEST_F(LongBodyTest, AServerThatResetsLeavesATruncatedResponseAndAReset) {
+  cut_response(&Peer::reset, ErrorKind::server_reset);
 }
 
 TEST_F(LongBodyTest, AClientThatGoesWhileThePipeHoldsSomethingCutsTheServerOff) {
-  start_with(server_);
-  Peer client = connect_and_send(kGet);
-  Peer& server = accept(server_);
-  ASSERT_TRUE(receives(server, "\r\n\r\n"));
+  Peer& server = open();
   server.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
-  fill_up(server);
+  net::test::send_until_still(worker_, server, std::string(256 * 1024, 'x'));
   EXPECT_EQ(worker_->pipes().in_use(), 1u);
-  client.reset();
+  client_.reset();
   ASSERT_TRUE(ends(server));
   EXPECT_EQ(last_logged().reason.kind, ErrorKind::client_reset);
   EXPECT_EQ(worker_->pipes().in_use(), 0u);
@@ -147,10 +131,7 @@ TEST_F(LongBodyTest, AClientThatGoesWhileThePipeHoldsSomethingCutsTheServerOff) 
 
 TEST_F(LongBodyTest, AClientThatTakesNothingIsResetInTheEnd) {
   listener_.timeouts.client_body = 50ms;
-  start_with(server_);
-  Peer client = connect_and_send(kGet);
-  Peer& server = accept(server_);
-  ASSERT_TRUE(receives(server, "\r\n\r\n"));
+  Peer& server = open();
   server.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
   const std::string block(256 * 1024, 'b');
   ASSERT_TRUE(turn_until([&] {
@@ -162,37 +143,27 @@ TEST_F(LongBodyTest, AClientThatTakesNothingIsResetInTheEnd) {
 
 TEST_F(LongBodyTest, AServerThatFallsSilentIsTimedOut) {
   backend_.timeouts.server_body = 20ms;
-  start_with(server_);
-  Peer client = connect_and_send(kGet);
-  Peer& server = accept(server_);
-  ASSERT_TRUE(receives(server, "\r\n\r\n"));
-  const std::string_view half = std::string_view(response_).substr(0, response_.size() / 2);
-  pass(server, half, client, half.size());
-  EXPECT_TRUE(is_reset(client));
+  Peer& server = open();
+  send_half(server);
+  EXPECT_TRUE(is_reset(client_));
   EXPECT_EQ(last_logged().reason.kind, ErrorKind::response_body_timeout);
 }
 
 TEST_F(LongBodyTest, WithoutAFreePipeTheBodyIsCopiedAndThatIsCounted) {
   worker_->pipes().set_max(1);
   Pipe other = worker_->pipes().take();
-  start_with(server_);
-  Peer client = connect_and_send(kGet);
-  Peer& server = accept(server_);
-  ASSERT_TRUE(receives(server, "\r\n\r\n"));
-  EXPECT_TRUE(pass(server, response_, client, response_.size()) == response_);
+  Peer& server = open();
+  EXPECT_TRUE(pass(server, response_, client_, response_.size()) == response_);
   EXPECT_GT(worker_->pipes().exhausted_count(), 0u);
 }
 
 TEST_F(LongBodyTest, AShortBodyAsksForNoPipe) {
   worker_->pipes().set_max(1);
   Pipe other = worker_->pipes().take();
-  start_with(server_);
-  Peer client = connect_and_send(kGet);
-  Peer& server = accept(server_);
-  ASSERT_TRUE(receives(server, "\r\n\r\n"));
+  Peer& server = open();
   const std::string response =
       "HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 20000\r\n\r\n" + body_.substr(0, 20'000);
-  EXPECT_TRUE(pass(server, response, client, response.size()) == response);
+  EXPECT_TRUE(pass(server, response, client_, response.size()) == response);
   EXPECT_EQ(worker_->pipes().exhausted_count(), 0u);
 }
 

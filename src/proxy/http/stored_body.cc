@@ -24,7 +24,7 @@ StoredBody::~StoredBody() {
 }
 
 BodyWrite StoredBody::try_write_body(std::string_view data, BodyEnd end) noexcept {
-  if (error_.kind != ErrorKind::none) return {BodyWrite::Status::failed, 0, error_};
+  if (error_.kind != ErrorKind::none) return BodyWrite::failed(error_);
   BodyWrite written;
   // What comes behind bytes in the file has to go there too.
   if (!is_file_used()) written.taken = put_in_memory(data);
@@ -33,7 +33,7 @@ BodyWrite StoredBody::try_write_body(std::string_view data, BodyEnd end) noexcep
     if (put) {
       written.taken += *put;
     } else if (!may_have_room_later()) {
-      return {BodyWrite::Status::failed, written.taken, put.error()};
+      return BodyWrite::failed(put.error());
     }
   }
   size_ += written.taken;

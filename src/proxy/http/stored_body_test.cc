@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/pattern_test_support.h"
 #include "base/random.h"
 #include "net/net_test_support.h"
 
@@ -102,12 +103,6 @@ class StoredBodyTest : public testing::Test {
   std::optional<StoredBody> body_;
   BodyRead last_;
 };
-
-std::string pattern(std::size_t bytes) {
-  std::string text(bytes, '\0');
-  for (std::size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>('a' + i * 7 / 3 % 26);
-  return text;
-}
 
 TEST_F(StoredBodyTest, WhatFitsStaysInMemory) {
   make(Keep::until_read, 64, 1000);

@@ -3,9 +3,9 @@
 #include "proxy/worker_listener.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include "proxy/http/serve_http_test_support.h"
+#include "runtime/descriptor_test_support.h"
 
 namespace weir::proxy {
 namespace {
@@ -162,15 +162,8 @@ TEST_F(WorkerListenerTest, WithoutDescriptorsItRestsAndComesBack) {
   } first;
   ASSERT_EQ(file_jobs_.submit(*worker_, first), Error());
   ASSERT_TRUE(turn_until([&] { return first.is_done; }));
-  rlimit limit{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
-  const rlimit lowered{.rlim_cur = 100, .rlim_max = limit.rlim_max};
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &lowered), 0);
-  std::vector<Fd> fillers;
+  auto nothing = std::make_unique<NoDescriptorLeft>();
   const TimePoint began = worker_->now();
-  for (Fd filler(::dup(0)); filler.is_open(); filler = Fd(::dup(0))) {
-    fillers.push_back(std::move(filler));
-  }
   const bool connected =
       ::connect(client_socket.get(), address_.view().address, address_.view().length) == 0;
   const bool rested = turn_until([&] { return proxy_->cells().descriptors_exhausted.read() > 0; });
@@ -178,8 +171,7 @@ TEST_F(WorkerListenerTest, WithoutDescriptorsItRestsAndComesBack) {
   const bool waited = turn_until([&] { return worker_->now() > until; });
   const std::uint64_t tries = proxy_->cells().descriptors_exhausted.read();
   const Duration tried_for = worker_->now() - began;
-  fillers.clear();
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  nothing.reset();
   ASSERT_TRUE(connected && rested && waited);
   // It rests for 100 ms after each try, however slow this machine is.
   EXPECT_LE(tries, 1 + static_cast<std::uint64_t>(tried_for / 100ms));
@@ -280,6 +272,40 @@ TEST_F(WorkerListenerTest, ADrainServesWhatIsQueuedInTheKernel) {
     EXPECT_NE(client.in.find("Connection: close\r\n"), std::string::npos);
   }
   EXPECT_TRUE(turn_until([&] { return proxy_->is_drained(); }));
+}
+
+// On a reactor that sends small messages at the end of a turn.
+TEST_F(WorkerListenerTest, ADrainLetsBytesOfClosedSocketsLeaveAndAnAbortDoesNot) {
+  for (const bool is_aborted : {false, true}) {
+    SCOPED_TRACE(is_aborted);
+    FakeServer server;
+    backend_.servers.clear();
+    start_with(server);
+    int pair[2] = {-1, -1};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    Peer peer{Fd(pair[1])};
+    Reactor& reactor = worker_->reactor();
+    Socket& socket = reactor.adopt(Fd(pair[0]));
+    const std::string message(1000, 'm');
+    const iovec part{const_cast<char*>(message.data()), message.size()};
+    std::size_t taken = 0;
+    for (;;) {
+      const IoCount count = reactor.try_send(socket, {&part, 1});
+      if (count.is_would_block()) break;
+      taken += count.bytes();
+    }
+    reactor.close(socket);
+    is_aborted ? proxy_->abort_all() : proxy_->drain();
+    if (!is_aborted) {
+      const TimePoint until = worker_->now() + 50ms;
+      ASSERT_TRUE(turn_until([&] { return proxy_->is_drained() || worker_->now() > until; }));
+      EXPECT_FALSE(proxy_->is_drained() && reactor.is_sending_after_close());
+      ASSERT_TRUE(ends(peer));
+      EXPECT_EQ(peer.in.size(), taken);
+    }
+    EXPECT_TRUE(turn_until([&] { return proxy_->is_drained(); }));
+    proxy_.reset();
+  }
 }
 
 TEST_F(WorkerListenerTest, AnAbortEndsConnectionsWhereverTheyAre) {
