@@ -107,7 +107,16 @@ class Peer {
     }
     return *this;
   }
-  bool has(std::string_view text) { return read().in.find(text) != std::string::npos; }
+  // While the same text is asked for, looks only at what has come since.
+  bool has(std::string_view text) {
+    read();
+    if (text != looked_for_ || in.size() < looked_at_) looked_at_ = 0;
+    looked_for_ = text;
+    const std::size_t from = looked_at_ - std::min(looked_at_, text.size());
+    const bool found = in.find(text, from) != std::string::npos;
+    looked_at_ = found ? 0 : in.size();
+    return found;
+  }
   bool is_over() { return read().ended || os_error != 0; }
 
   void shutdown_write() { EXPECT_EQ(::shutdown(fd_.get(), SHUT_WR), 0); }
@@ -125,6 +134,8 @@ class Peer {
   int os_error = 0;    // of the last call that failed
 
  private:
+  std::string looked_for_;
+  std::size_t looked_at_ = 0;  // bytes of `in`, without success
   Fd fd_;
 };
 

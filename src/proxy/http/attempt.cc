@@ -164,8 +164,8 @@ Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStre
   co_return fail(error);
 }
 
-Task<Result<void>> exchange_messages(Exchange& x, const ServerStream& stream, Relay& relay,
-                                     TimePoint due) {
+Task<Result<void>> exchange_messages(Exchange& x, backend::ServerLease& lease,
+                                     const ServerStream& stream, Relay& relay, TimePoint due) {
   net::ServerSideStream& server = stream.http();
   const auto follows = has_body(x.request) ? net::BodyFollows::yes : net::BodyFollows::no;
   const TimePoint started = x.proxy.worker().now();
@@ -186,6 +186,8 @@ Task<Result<void>> exchange_messages(Exchange& x, const ServerStream& stream, Re
   x.header_time = x.proxy.worker().now() - started;
   stream.pool().cells().response_head.record(x.header_time);
   stream.pool().cells().responses.count(x.response.status);
+  lease.on_response(x.header_time);
+  if (x.response.status >= 500) lease.mark_failed();
   if (x.response.status == 101) {
     // What is left of a body would run into the tunnel.
     const bool is_sent = follows == net::BodyFollows::no || relay.request().is_over();
@@ -224,7 +226,7 @@ void keep_response_fields(Exchange& x) noexcept {
 
 }  // namespace
 
-Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimePoint due) {
+Task<Result<void>> attempt(Exchange& x, backend::ServerLease& lease, TimePoint due) {
   Worker& worker = x.proxy.worker();
   const TimePoint started = worker.now();
   x.progress = Progress::connecting;
@@ -241,7 +243,7 @@ Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimeP
   x.connect_time = worker.now() - started;
   const StreamUse use_of_stream(x.connection.server_side, stream.http());
   Relay relay(worker, x.body, stream.http(), request_limits(x), response_limits(x));
-  auto result = co_await exchange_messages(x, stream, relay, due);
+  auto result = co_await exchange_messages(x, lease, stream, relay, due);
   if (!result) result = fail(cause_of(x, relay, result.error()));
   co_await relay.stop_request();
   keep_response_fields(x);

@@ -127,7 +127,7 @@ Task<void> serve_exchange(Exchange& x);
 // One server, whose response head is due then, but for the time that the request takes. An error
 // before the response head reached the client leaves the client untouched: another attempt, or an
 // error page, may follow. proxy/http/attempt.cc.
-Task<Result<void>> attempt(Exchange& x, const backend::ServerLease& lease, TimePoint due);
+Task<Result<void>> attempt(Exchange& x, backend::ServerLease& lease, TimePoint due);
 
 // What happened, for a person: the rule that was broken, if it is known.
 std::string_view sentence_of(const Error& error) noexcept;

@@ -102,6 +102,7 @@ Task<Result<void>> make_attempts(Exchange& x) {
     x.attempts.end(result ? ErrorKind::none : result.error().kind, worker.now());
     if (result) co_return result;
     error = result.error();
+    if (error.side == Side::server) lease.mark_failed();
     if (!may_retry(x, error)) break;
     lease.release();
     if (has_died_idle(x, error)) {

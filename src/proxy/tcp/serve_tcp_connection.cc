@@ -138,8 +138,10 @@ Task<Result<backend::ServerLease>> connect_some_server(ClientConnection& connect
     record.attempts.end(connected ? ErrorKind::none : connected.error().kind, worker.now());
     if (connected) {
       record.connect_time = worker.now() - started;
+      lease.on_response(record.connect_time);
       co_return lease;
     }
+    lease.mark_failed();
     connection.server_side.let_go();
     // The next lease may have to be waited for; a connection without one would not be counted.
     server.reset();
