@@ -1,5 +1,6 @@
 #include "proxy/worker_listener.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "net/listening_socket.h"
@@ -76,6 +77,25 @@ void WorkerListener::serve(const ServedListener& served) {
     route_filters_.push_back(chain == nullptr ? LocalRef<FilterUse>()
                                               : make_local<FilterUse>(chain));
   }
+  splits_.clear();
+  for (const auto& split : served.splits) splits_.push_back(view_of(split));
+}
+
+WorkerSplit WorkerListener::view_of(const std::shared_ptr<const Split>& split) const {
+  WorkerSplit view{.route = split->route, .split = split, .groups = {}};
+  for (const SplitGroup& group : split->groups) {
+    view.groups.push_back({.use = make_local<GroupUse>(group, worker_.worker().index()),
+                           .backend = worker_.backend(group.backend),
+                           .filters = group.filters == nullptr
+                                          ? LocalRef<FilterUse>()
+                                          : make_local<FilterUse>(group.filters)});
+  }
+  return view;
+}
+
+const WorkerSplit* WorkerListener::find_split(RouteIndex route) const noexcept {
+  const auto found = std::ranges::lower_bound(splits_, route, {}, &WorkerSplit::route);
+  return found != splits_.end() && found->route == route ? &*found : nullptr;
 }
 
 void WorkerListener::end_pause() noexcept {
