@@ -86,6 +86,7 @@ bool check_backends(const Located<std::string>& backend, const proxy::SplitSetti
   }
   Names groups("group", problems);
   for (const proxy::SplitGroupSettings& group : split.split) {
+    if (group.backend.position.line == 0) continue;  // reported already
     backends.refer(group.backend);
     groups.add(name_of(group));
   }

@@ -31,6 +31,9 @@ std::uint64_t point_of_key(std::string_view key) noexcept { return hash_bytes(ke
 std::expected<void, std::string> parse_scalar(std::string_view text, KeyTemplate& out) {
   auto parsed = Template::parse(text, Known::request);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
+  if (parsed->constant()) {
+    return std::unexpected("without a value in it everybody would be in one group");
+  }
   static_cast<Template&>(out) = std::move(*parsed);
   return {};
 }

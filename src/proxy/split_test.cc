@@ -99,6 +99,8 @@ TEST(SplitKey, TakesWhatIsKnownBeforeTheChoice) {
   EXPECT_EQ(error_of("a-${client.address}"), "");
   EXPECT_EQ(error_of("${request.cokie.user}"),
             "unknown value 'request.cokie.user' (did you mean 'request.cookie.user'?)");
+  EXPECT_EQ(error_of("all"), "without a value in it everybody would be in one group");
+  EXPECT_EQ(error_of(""), "without a value in it everybody would be in one group");
   EXPECT_EQ(error_of("${backend.name}"), "'backend.name' is not known before the route");
   EXPECT_EQ(error_of("${route.group}"), "'route.group' is not known before the route");
   EXPECT_EQ(error_of("${response.status}"), "'response.status' is not known before the response");

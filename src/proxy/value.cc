@@ -474,7 +474,7 @@ std::string values_reference() {
   std::string page =
       "# Values\n\nWhat templates and log formats write as `${NAME}`, and from when on it is "
       "known: "
-      "the request's\nhead, the choice of who answers it, the head of the response, or the end. A "
+      "the request's\nhead, its route, the head of the response, or the end. A "
       "value that there is not is empty, "
       "in a log `-`.\n[Templates](../guide/templates.md) says how they are written.\n\n"
       "| value | known from | meaning |\n| --- | --- | --- |\n";
