@@ -18,6 +18,12 @@ constexpr Duration kConnectionsRest = std::chrono::milliseconds(20);
 // complete the handshake of one that has begun: for it, the connection is there before it is here.
 constexpr Duration kHandshakesWithin = std::chrono::milliseconds(200);
 
+// Null: there are none.
+LocalRef<FilterUse> use_of(const std::shared_ptr<const FilterChain>& chain) {
+  if (chain == nullptr) return {};
+  return make_local<FilterUse>(chain);
+}
+
 }  // namespace
 
 WorkerListener::Accept::Accept(WorkerListener& owner) noexcept
@@ -73,10 +79,7 @@ void WorkerListener::serve(const ServedListener& served) {
                                                             : worker_.backend(backend));
   }
   route_filters_.clear();
-  for (const auto& chain : served.route_filters) {
-    route_filters_.push_back(chain == nullptr ? LocalRef<FilterUse>()
-                                              : make_local<FilterUse>(chain));
-  }
+  for (const auto& chain : served.route_filters) route_filters_.push_back(use_of(chain));
   splits_.clear();
   for (const auto& split : served.splits) splits_.push_back(view_of(split));
 }
@@ -84,11 +87,10 @@ void WorkerListener::serve(const ServedListener& served) {
 WorkerSplit WorkerListener::view_of(const std::shared_ptr<const Split>& split) const {
   WorkerSplit view{.route = split->route, .split = split, .groups = {}};
   for (const SplitGroup& group : split->groups) {
-    view.groups.push_back({.use = make_local<GroupUse>(group, worker_.worker().index()),
-                           .backend = worker_.backend(group.backend),
-                           .filters = group.filters == nullptr
-                                          ? LocalRef<FilterUse>()
-                                          : make_local<FilterUse>(group.filters)});
+    WorkerGroup& view_of_group = view.groups.emplace_back();
+    view_of_group.use = make_local<GroupUse>(group, worker_.worker().index());
+    view_of_group.backend = worker_.backend(group.backend);
+    view_of_group.filters = use_of(group.filters);
   }
   return view;
 }
