@@ -369,5 +369,5 @@ def test_a_tunnel_has_no_request_to_take_a_key_from(tmp_path):
                                               "    split").replace("        split_key",
                                                                    "    split_key"))
     assert code == 1
-    assert ("weir.yaml:8:16: error: a listener with protocol: tcp has no 'request.cookie.user': it "
+    assert ("weir.yaml:8:16: error: a listener with protocol: tcp has no 'request.cookie.': it "
             "knows client.address, client.port, listener.name and listener.port") in said
