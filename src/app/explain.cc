@@ -577,7 +577,6 @@ std::expected<Explanation, std::string> explain(const Explained& explained,
   const proxy::Listener& listener = *served.listener;
   const std::string address = print_addresses(explained.addresses[found->index]);
 
-  Asked asked;
   Lines lines(explained.file);
   lines.add(
       "listener",
