@@ -48,9 +48,9 @@ void Changes::serve(const Checks::Workers& workers, proxy::ProxyShared& shared, 
   if (!draft_.has_extra_listener()) ledger_.note_unserved(kExtraPort, kNever);
   open_addresses(settings_, *first);
   for (const auto& backend : first->backends) offer(*backend);
-  http_backend_ = draft_.http_backend();
-  groups_.web.use(http_backend_);
-  groups_.db.use("db");
+  http_backends_ = draft_.http_backends();
+  groups_.web.use(http_backends_);
+  groups_.db.use({"db"});
   snapshot_ = std::move(first);
   checks_->begin_change(snapshot_);
   not_carried_out_ = workers.size();
@@ -97,8 +97,8 @@ void Changes::reload() {
     const auto& known = snapshot_->backends;
     if (std::ranges::find(known, backend) == known.end()) offer(*backend);
   }
-  http_backend_ = draft_.http_backend();
-  groups_.web.use(http_backend_);
+  http_backends_ = draft_.http_backends();
+  groups_.web.use(http_backends_);
   for (const auto& backend : snapshot->backends) backend->adopt_servers();
   settings_ = std::move(next);
   before_ = std::exchange(snapshot_, std::move(snapshot));
@@ -175,7 +175,7 @@ void Changes::open_addresses(const app::Settings& settings, proxy::Snapshot& sna
   for (const auto& [port, id] : addresses_) {
     if (addresses.contains(port)) continue;
     ledger_.note_unserved(port, kNever);
-    groups_.web.use_for_good(http_backend_);
+    groups_.web.use_for_good(http_backends_);
   }
   addresses_ = std::move(addresses);
 }

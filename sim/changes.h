@@ -75,7 +75,7 @@ class Changes {
   Checks* checks_ = nullptr;
   std::shared_ptr<const proxy::AccessLogFile> log_;
   app::Settings settings_;
-  std::string http_backend_;  // of all HTTP listeners
+  std::vector<std::string> http_backends_;  // of all HTTP listeners
   std::shared_ptr<const proxy::Snapshot> snapshot_;
   std::map<std::uint16_t, proxy::SocketsId> addresses_;
   std::uint32_t next_sockets_ = 1;

@@ -99,7 +99,7 @@ void Draft::change_something() {
       stores_bodies_ = has_filters_ && chance(500);
       return;
     default:
-      return change_http_backend();
+      return change_http_backends();
   }
 }
 
@@ -168,16 +168,31 @@ void Draft::change_settings(BackendDraft& backend) {
   }
 }
 
-// Between two backends, of which the one that is not used may be gone altogether.
-void Draft::change_http_backend() {
-  const std::string other = http_backend_ == "web" ? "alt" : "web";
+// Between two backends and both of them; one that is not used may be gone altogether.
+void Draft::change_http_backends() {
+  const std::string other = http_backends_.front() == "web" ? "alt" : "web";
   const auto found = std::ranges::find(backends_, other, &BackendDraft::name);
-  if (found != backends_.end() && chance(300)) {
+  if (http_backends_.size() == 1 && found != backends_.end() && chance(300)) {
     backends_.erase(found);
     return;
   }
   if (found == backends_.end()) backends_.push_back(draw_backend(other));
-  http_backend_ = other;
+  if (chance(500)) {
+    http_backends_ = {other};
+    return;
+  }
+  http_backends_ = {"web", "alt"};
+  shares_ = {random_.below(5), 1 + random_.below(5)};
+  splits_by_client_ = chance(500);
+}
+
+std::string Draft::print_http_backends() const {
+  if (http_backends_.size() == 1) return fmt::format("    backend: {}\n", http_backends_.front());
+  std::string text = "    split:\n";
+  for (std::size_t i = 0; i < http_backends_.size(); ++i) {
+    text += fmt::format("      - {{ backend: {}, weight: {} }}\n", http_backends_[i], shares_[i]);
+  }
+  return text + (splits_by_client_ ? "    split_key: '${client.address}-${client.port}'\n" : "");
 }
 
 std::string Draft::print() const {
@@ -198,18 +213,18 @@ std::string Draft::print() const {
           : "";
   const auto add_http = [&](std::string_view name, std::uint16_t port) {
     text += fmt::format(
-        "  - name: {}\n    address: 0.0.0.0:{}\n    backend: {}\n{}"
+        "  - name: {}\n    address: 0.0.0.0:{}\n{}{}"
         "    timeouts: {{ client_head: 5s, client_body: 5s, keep_alive: {}s }}\n",
-        name, port, http_backend_, filters, keep_alive_s_);
+        name, port, print_http_backends(), filters, keep_alive_s_);
   };
   add_http("web", kHttpPort);
   if (has_extra_) add_http("extra", kExtraPort);
   text += fmt::format(
-      "  - name: mux\n    address: 0.0.0.0:{}\n    backend: {}\n{}"
+      "  - name: mux\n    address: 0.0.0.0:{}\n{}{}"
       "    timeouts: {{ client_body: 60s }}\n"
       "  - name: db\n    address: 0.0.0.0:{}\n    protocol: tcp\n    backend: db\n"
       "    timeouts: {{ tunnel_idle: 20s }}\n",
-      kMuxPort, http_backend_, filters, kTcpPort);
+      kMuxPort, print_http_backends(), filters, kTcpPort);
   text += "backends:\n";
   for (const BackendDraft& backend : backends_) text += print(backend);
   return text;

@@ -56,8 +56,8 @@ class Draft {
   void change();
   std::string print() const;
 
-  // The backend of all HTTP listeners.
-  const std::string& http_backend() const noexcept { return http_backend_; }
+  // The backends of all HTTP listeners; of two, each gets a share.
+  const std::vector<std::string>& http_backends() const noexcept { return http_backends_; }
   bool has_extra_listener() const noexcept { return has_extra_; }
 
  private:
@@ -72,7 +72,8 @@ class Draft {
   void change_server(BackendDraft& backend);
   void change_servers(BackendDraft& backend);
   void change_settings(BackendDraft& backend);
-  void change_http_backend();
+  void change_http_backends();
+  std::string print_http_backends() const;
   std::string print(const BackendDraft& backend) const;
 
   Random& random_;
@@ -86,7 +87,9 @@ class Draft {
   bool has_extra_;
   bool has_filters_;
   bool stores_bodies_;
-  std::string http_backend_ = "web";
+  std::vector<std::string> http_backends_ = {"web"};
+  std::vector<std::uint32_t> shares_ = {1, 0};  // of two
+  bool splits_by_client_ = false;
   std::vector<BackendDraft> backends_;
   std::uint32_t next_server_ = 0;
 };

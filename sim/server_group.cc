@@ -37,10 +37,12 @@ void ServerGroup::offer(const std::string& backend, std::uint32_t attempts,
   offers_.push_back({.backend = backend, .attempts = attempts, .servers = std::move(servers)});
 }
 
-void ServerGroup::use(const std::string& backend) { uses_.push_back({.backend = backend}); }
+void ServerGroup::use(const std::vector<std::string>& backends) {
+  uses_.push_back({.backends = backends});
+}
 
-void ServerGroup::use_for_good(const std::string& backend) {
-  uses_.push_back({.backend = backend, .is_for_good = true});
+void ServerGroup::use_for_good(const std::vector<std::string>& backends) {
+  uses_.push_back({.backends = backends, .is_for_good = true});
 }
 
 void ServerGroup::settle() noexcept {
@@ -60,8 +62,11 @@ void ServerGroup::settle() noexcept {
 
 // Whoever began on a backend stays with it, whatever becomes of it.
 bool ServerGroup::may_meet(const Offer& offer, TimePoint began) const noexcept {
+  const auto includes = [&](const Use& use) {
+    return std::ranges::find(use.backends, offer.backend) != use.backends.end();
+  };
   return offer.until >= began && std::ranges::any_of(uses_, [&](const Use& use) {
-           return use.backend == offer.backend && use.until >= began;
+           return includes(use) && use.until >= began;
          });
 }
 

@@ -46,10 +46,10 @@ class ServerGroup {
   // From now on Weir may pick these for the backend, and until settle() those before.
   void offer(const std::string& backend, std::uint32_t attempts,
              std::vector<OfferedServer> servers);
-  // From now on requests may come to this backend, and until settle() to that before.
-  void use(const std::string& backend);
-  // Connections of a listener that is gone may come to it for as long as they live.
-  void use_for_good(const std::string& backend);
+  // From now on requests may come to these backends, and until settle() to those before.
+  void use(const std::vector<std::string>& backends);
+  // Connections of a listener that is gone may come to them for as long as they live.
+  void use_for_good(const std::vector<std::string>& backends);
   // What is under way on some server may be cut from then on.
   void note_drain(TimePoint cut_from) { drains_.push_back({cut_from}); }
   // The change is in force everywhere.
@@ -80,7 +80,7 @@ class ServerGroup {
     TimePoint until = kNever;
   };
   struct Use {
-    std::string backend;
+    std::vector<std::string> backends;
     TimePoint until = kNever;
     bool is_for_good = false;
   };

@@ -27,7 +27,7 @@ constexpr std::string_view kJson = "application/json";
 
 struct ApiRequest {
   const HttpRequest& http;
-  std::vector<std::string> names;  // what stands for {backend} and {server}, in this order
+  std::vector<std::string> names;  // what stands for {backend} and the like, in this order
 };
 
 enum class Content : std::uint8_t { none, json };
@@ -98,6 +98,29 @@ Answered<HttpAnswer> answer_routes(Operations& operations, const ApiRequest&) {
   return json_list("routes", operations.routes());
 }
 
+Answered<RouteState> find_route(Operations& operations, const ApiRequest& request) {
+  const std::string& listener = request.names[0];
+  config::Nearest nearest(listener);
+  std::size_t routes = 0;
+  for (RouteState& route : operations.routes()) {
+    nearest.consider(route.listener);
+    if (route.listener != listener) continue;
+    if (std::to_string(route.number) == request.names[1]) return std::move(route);
+    ++routes;
+  }
+  if (routes == 0) {
+    return refuse(404, "unknown_listener",
+                  fmt::format("no listener {}{}", quote(listener), nearest.hint()));
+  }
+  return refuse(404, "unknown_route",
+                fmt::format("no route {} of listener {}: they are numbered from 1 to {}",
+                            quote(request.names[1]), quote(listener), routes));
+}
+
+Answered<HttpAnswer> answer_route(Operations& operations, const ApiRequest& request) {
+  return json_unless_refused(find_route(operations, request));
+}
+
 Answered<HttpAnswer> answer_backends(Operations& operations, const ApiRequest&) {
   return json_list("backends", operations.backends());
 }
@@ -132,6 +155,17 @@ Answered<HttpAnswer> change_server(Operations& operations, const ApiRequest& req
   const auto changed = operations.change_server(request.names[0], request.names[1], change);
   if (!changed) return Refused(changed.error());
   return answer_server(operations, request);
+}
+
+Answered<HttpAnswer> change_split(Operations& operations, const ApiRequest& request) {
+  SplitChange change;
+  const auto read = read_body(request.http, config::description_of<SplitChange>(), &change);
+  if (!read) return Refused(read.error());
+  const auto route = find_route(operations, request);
+  if (!route) return Refused(route.error());
+  const auto changed = operations.change_split(route->listener, route->number, change);
+  if (!changed) return Refused(changed.error());
+  return answer_route(operations, request);
 }
 
 Answered<HttpAnswer> add_server(Operations& operations, const ApiRequest& request) {
@@ -218,6 +252,10 @@ Answered<HttpAnswer> explain(Operations& operations, const ApiRequest& request) 
 constexpr std::array kCalls = {
     Call{"GET", "/api/v1/listeners", Content::none, "listeners, with counters", &answer_listeners},
     Call{"GET", "/api/v1/routes", Content::none, "routes, in order", &answer_routes},
+    Call{"GET", "/api/v1/routes/{listener}/{route}", Content::none, "one route, by its number",
+         &answer_route},
+    Call{"PATCH", "/api/v1/routes/{listener}/{route}", Content::json,
+         "sets weights of its split: { split: [ { group, weight } ] }", &change_split},
     Call{"GET", "/api/v1/backends", Content::none, "backends with their servers", &answer_backends},
     Call{"GET", "/api/v1/backends/{backend}", Content::none, "one backend", &answer_backend},
     Call{"POST", "/api/v1/backends/{backend}/servers", Content::json,

@@ -61,13 +61,36 @@ TEST_F(ApiCalls, ListsSayEverything) {
       "\n");
   EXPECT_EQ(ask("GET", "/api/v1/routes").body,
             R"({"routes": [{"listener": "web", "number": 1, "match": "path_prefix /users", )"
-            R"("backend": "users", "line": 6}, {"listener": "web", "number": 2, )"
-            R"("match": "any request", "backend": "a/b", "line": 0}]})"
+            R"("backend": "users", "line": 6, "split": []}, {"listener": "web", "number": 2, )"
+            R"("match": "any request", "backend": "", "line": 0, "split": [{"name": "old", )"
+            R"("backend": "users", "weight": 95, "weight_configured": 95, "requests": 7}, )"
+            R"({"name": "new", "backend": "a/b", "weight": 5, "weight_configured": 5, )"
+            R"("requests": 0}]}]})"
             "\n");
   EXPECT_EQ(ask("GET", "/api/v1/workers").body,
             R"({"workers": [{"index": 0, "connections_open": 3, "busy_seconds": 1.500, )"
             R"("loop_iterations": 1000, "stuck": false}]})"
             "\n");
+}
+
+TEST_F(ApiCalls, WeightsOfASplitAreSet) {
+  const auto set = [this](std::string_view route, std::string_view body) {
+    return ask("PATCH", "/api/v1/routes/" + std::string(route), kJsonField, body);
+  };
+  const HttpAnswer answer = set("web/2", R"({"split": [{"group": "new", "weight": 50}]})");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_TRUE(answer.body.contains(R"("name": "new", "backend": "a/b", "weight": 50, )"));
+  EXPECT_TRUE(answer.body.contains(R"("name": "old", "backend": "users", "weight": 95, )"));
+  EXPECT_EQ(ask("GET", "/api/v1/routes/web/2").body, answer.body);
+  EXPECT_EQ(set("web/1", R"({"split": [{"group": "new", "weight": 50}]})").status, 409);
+  EXPECT_EQ(set("wbe/2", R"({"split": [{"group": "new", "weight": 50}]})").body,
+            error("unknown_listener", "no listener 'wbe' (did you mean 'web'?)"));
+  EXPECT_EQ(
+      set("web/3", R"({"split": [{"group": "new", "weight": 50}]})").body,
+      error("unknown_route", "no route '3' of listener 'web': they are numbered from 1 to 2"));
+  EXPECT_EQ(set("web/2", R"({"split": []})").status, 422);
+  EXPECT_EQ(set("web/2", R"({"split": [{"group": "new"}]})").status, 422);
+  EXPECT_EQ(set("web/2", R"({"split": [{"group": "new", "weight": 65536}]})").status, 422);
 }
 
 TEST_F(ApiCalls, ServersAreListedInTheirBackendsAndFlat) {

@@ -18,7 +18,7 @@ class FakeOperations final : public Operations {
     return {{"web", {"127.0.0.1:8080"}, "http", 3, 40, 500}};
   }
   std::vector<RouteState> routes() override {
-    return {{"web", 1, "path_prefix /users", "users", 6}, {"web", 2, "any request", "a/b", 0}};
+    return {{"web", 1, "path_prefix /users", "users", 6}, {"web", 2, "any request", "", 0, split_}};
   }
   std::vector<BackendState> backends() override { return backends_; }
   Answered<BackendState> backend(const std::string& name) override {
@@ -58,6 +58,14 @@ class FakeOperations final : public Operations {
     std::erase_if(servers, [&server](const ServerState& other) { return other.name == server; });
     return {};
   }
+  Answered<void> change_split(const std::string&, std::size_t route,
+                              const SplitChange& change) override {
+    if (route != 2) return std::unexpected(Refusal{409, "no_split", "it has none"});
+    for (const GroupWeight& wanted : change.split) {
+      std::ranges::find(split_, wanted.group, &GroupState::name)->weight = wanted.weight;
+    }
+    return {};
+  }
   Answered<ReloadReport> reload() override {
     if (reload_refusal) return std::unexpected(*reload_refusal);
     return ReloadReport{{"backend users: server u3 added"}, {"workers: takes effect at the start"}};
@@ -91,6 +99,7 @@ class FakeOperations final : public Operations {
     return nullptr;
   }
 
+  std::vector<GroupState> split_ = {{"old", "users", 95, 95, 7}, {"new", "a/b", 5, 5, 0}};
   inline static const Refusal kUnknown{404, "unknown_server", "no such server"};
   std::vector<BackendState> backends_ = {
       {"users",

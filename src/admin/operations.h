@@ -21,12 +21,21 @@ struct ListenerState {
   std::uint64_t requests = 0;
 };
 
+struct GroupState {
+  std::string name;
+  std::string backend;
+  std::uint32_t weight = 0;             // in force
+  std::uint32_t weight_configured = 0;  // by the file
+  std::uint64_t requests = 0;
+};
+
 struct RouteState {
   std::string listener;
   std::size_t number = 0;  // from 1, in the order of the file
   std::string match;       // "any request" if it has no condition
-  std::string backend;
+  std::string backend;     // empty: it has a split, or a filter replies to all
   std::uint32_t line = 0;  // of the configuration file; 0: it has none
+  std::vector<GroupState> split = {};
 };
 
 // What the name of a server stands for at present.
@@ -91,6 +100,26 @@ void describe(V& v, ServerChange& s) {
   v.field("state", s.state, "Whether it gets traffic.");
 }
 
+// Groups that it does not name keep their weights.
+struct GroupWeight {
+  std::string group;
+  std::uint32_t weight = 0;
+};
+struct SplitChange {
+  std::vector<GroupWeight> split;
+};
+template <class V>
+void describe(V& v, GroupWeight& s) {
+  v.field("group", s.group, "Name of the group.").required();
+  v.field("weight", s.weight, "Its share of the traffic; 0 sends it nothing.")
+      .required()
+      .range(0, balance::kWeightMax);
+}
+template <class V>
+void describe(V& v, SplitChange& s) {
+  v.field("split", s.split, "Groups and their weights.").required().size(1, 1000);
+}
+
 // What a reload did, or that nothing was different.
 struct ReloadReport {
   std::vector<std::string> changes;   // "backend users: server u3 added"
@@ -126,6 +155,9 @@ class Operations {
   virtual Answered<void> add_server(const std::string& backend,
                                     const backend::ServerSettings& server) = 0;
   virtual Answered<void> remove_server(const std::string& backend, const std::string& server) = 0;
+  // Weights of the groups of a listener's route, by its number.
+  virtual Answered<void> change_split(const std::string& listener, std::size_t route,
+                                      const SplitChange& change) = 0;
   // Reads the file again, and puts it into force if it has no error.
   virtual Answered<ReloadReport> reload() = 0;
   // Against what is in force.

@@ -75,6 +75,15 @@ void append_json(std::string& out, const ListenerState& listener) {
   object.add_number("requests", listener.requests);
 }
 
+void append_json(std::string& out, const GroupState& group) {
+  Object object(out);
+  object.add_text("name", group.name);
+  object.add_text("backend", group.backend);
+  object.add_number("weight", group.weight);
+  object.add_number("weight_configured", group.weight_configured);
+  object.add_number("requests", group.requests);
+}
+
 void append_json(std::string& out, const RouteState& route) {
   Object object(out);
   object.add_text("listener", route.listener);
@@ -82,6 +91,8 @@ void append_json(std::string& out, const RouteState& route) {
   object.add_text("match", route.match);
   object.add_text("backend", route.backend);
   object.add_number("line", route.line);
+  object.add_key("split");
+  append_json(out, route.split);
 }
 
 void append_json(std::string& out, const ResolvedState& resolved) {

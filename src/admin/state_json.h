@@ -10,6 +10,7 @@
 namespace weir::admin {
 
 void append_json(std::string& out, const ListenerState& listener);
+void append_json(std::string& out, const GroupState& group);
 void append_json(std::string& out, const RouteState& route);
 void append_json(std::string& out, const ServerState& server);
 void append_json(std::string& out, const BackendState& backend);

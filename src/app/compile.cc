@@ -59,16 +59,55 @@ void check_routes(const proxy::ListenerSettings& listener, Problems& problems) {
   }
 }
 
+void check_split_key(const proxy::SplitSettings& split, proxy::Protocol protocol,
+                     Problems& problems) {
+  const config::Position position = split.split_key.position;
+  if (position.line == 0) return;
+  if (split.split.empty()) {
+    problems.error(position, "split_key without split: there is nothing to choose from");
+  }
+  const std::string_view of_request = split.split_key->first_of_request();
+  if (protocol == proxy::Protocol::tcp && !of_request.empty()) {
+    problems.error(position, "a listener with protocol: tcp has no " + quote(of_request) +
+                                 ": it knows client.address, client.port, listener.name and "
+                                 "listener.port");
+  }
+}
+
+// backend: instead of which there may be a split. Whether there is one or the other.
+bool check_backends(const Located<std::string>& backend, const proxy::SplitSettings& split,
+                    Names& backends, Problems& problems) {
+  const bool has_backend = backend.position.line != 0;
+  if (has_backend) backends.refer(backend);
+  if (split.split.empty()) return has_backend;
+  const config::Position position = split.split.front().position;
+  if (has_backend) {
+    problems.error(position, "either 'backend' or 'split' may be written, not both");
+  }
+  Names groups("group", problems);
+  for (const proxy::SplitGroupSettings& group : split.split) {
+    if (group.backend.position.line == 0) continue;  // reported already
+    backends.refer(group.backend);
+    groups.add(name_of(group));
+  }
+  const bool all_zero =
+      std::ranges::all_of(split.split, [](const auto& group) { return group.weight == 0; });
+  if (all_zero) problems.error(position, "no group of the split has a weight above 0");
+  return true;
+}
+
 // Whether requests need a backend; reports those that have none.
 void check_route(const proxy::ListenerSettings& listener, const proxy::RouteSettings& route,
                  Names& backends, Problems& problems) {
   check_filters(route.filters, problems);
-  if (route.backend.position.line != 0) return backends.refer(route.backend);
+  check_split_key(route, listener.protocol, problems);
+  if (check_backends(route.backend, route, backends, problems)) return;
   if (may_always_reply(route.filters, problems) || may_always_reply(listener.filters, problems)) {
     return;
   }
   problems.error(route.position,
-                 "missing key 'backend', and no filter of the route replies to every request");
+                 "missing key 'backend' or 'split', and no filter of the route replies to every "
+                 "request");
 }
 
 void check_proxies(const proxy::ListenerSettings& listener, Problems& problems) {
@@ -85,7 +124,7 @@ void check_tcp_listener(const proxy::ListenerSettings& listener, Problems& probl
   if (!listener.routes.empty()) {
     problems.error(listener.routes.front().position,
                    "a listener with protocol: tcp makes no content decisions: it has a 'backend' "
-                   "and no 'routes' (protocol: http has routes)");
+                   "or a 'split' and no 'routes' (protocol: http has routes)");
   }
 }
 
@@ -113,22 +152,24 @@ void check_names(const proxy::ListenerSettings& listener, Problems& problems) {
 }
 
 void check_listener(const proxy::ListenerSettings& listener, Names& backends, Problems& problems) {
-  const bool has_backend = listener.backend.position.line != 0;
+  const bool has_backend = check_backends(listener.backend, listener, backends, problems);
   const bool has_routes = !listener.routes.empty();
-  if (has_backend) backends.refer(listener.backend);
+  check_split_key(listener, listener.protocol, problems);
   check_filters(listener.filters, problems);
   check_names(listener, problems);
   check_proxies(listener, problems);
   if (listener.protocol == proxy::Protocol::tcp) check_tcp_listener(listener, problems);
   if (listener.protocol == proxy::Protocol::tcp && has_routes) return;
   if (has_backend && has_routes) {
-    problems.error(listener.backend.position,
-                   "a listener has either 'backend' or 'routes'; for what no other route takes, "
-                   "add a last route without 'match'");
+    const bool is_split = listener.backend.position.line == 0;
+    problems.error(is_split ? listener.split.front().position : listener.backend.position,
+                   "a listener has either " + quote(is_split ? "split" : "backend") +
+                       " or 'routes'; for what no other route takes, "
+                       "add a last route without 'match'");
   }
   if (!has_backend && !has_routes && !may_always_reply(listener.filters, problems)) {
-    problems.error(listener.position,
-                   "listener " + quote(*listener.name) + " has neither 'backend' nor 'routes'");
+    problems.error(listener.position, "listener " + quote(*listener.name) +
+                                          " has neither 'backend' nor 'split' nor 'routes'");
   }
   for (const auto& route : listener.routes) check_route(listener, route, backends, problems);
   check_routes(listener, problems);
@@ -374,6 +415,57 @@ class KnownListeners {
   std::map<std::string_view, std::size_t> places_;
 };
 
+// The routes of one listener, which are put behind each other.
+class RouteCompiler {
+ public:
+  RouteCompiler(const proxy::ListenerSettings& listener, const BackendPlaces& backends,
+                FilterCompiler& filters, stats::Registry& registry, proxy::ServedListener& served)
+      : listener_(listener),
+        backends_(backends),
+        filters_(filters),
+        registry_(registry),
+        served_(served) {}
+
+  void add_all() {
+    for (const auto& route : listener_.routes) add(&route, *route.backend, route);
+    if (listener_.routes.empty()) add(nullptr, *listener_.backend, listener_);
+  }
+
+ private:
+  // route: nullptr for a listener without routes. backend: empty for none.
+  void add(const proxy::RouteSettings* route, const std::string& backend,
+           const proxy::SplitSettings& split) {
+    if (!split.split.empty()) add_split(route, split);
+    served_.route_backends.push_back(backend.empty() ? proxy::BackendIndex::none
+                                                     : backends_.at(backend));
+    served_.route_timeouts.push_back(route == nullptr ? proxy::RouteTimeouts() : route->timeouts);
+    served_.route_filters.push_back(filters_.chain_of_route(listener_, route, backend));
+  }
+  void add_split(const proxy::RouteSettings* route, const proxy::SplitSettings& settings) {
+    const std::size_t number = served_.route_backends.size() + 1;
+    std::vector<std::uint32_t> weights;
+    std::vector<proxy::SplitGroup> groups;
+    for (const proxy::SplitGroupSettings& group : settings.split) {
+      weights.push_back(group.weight);
+      groups.push_back({.name = *name_of(group),
+                        .backend = backends_.at(*group.backend),
+                        .filters = filters_.chain_of_route(listener_, route, *group.backend),
+                        .stats = registry_.group(*listener_.name, number, *name_of(group))});
+    }
+    served_.splits.push_back(
+        std::make_shared<const proxy::Split>(proxy::Split{.route = proxy::RouteIndex(number - 1),
+                                                          .shares = proxy::SplitShares(weights),
+                                                          .key = *settings.split_key,
+                                                          .groups = std::move(groups)}));
+  }
+
+  const proxy::ListenerSettings& listener_;
+  const BackendPlaces& backends_;
+  FilterCompiler& filters_;
+  stats::Registry& registry_;
+  proxy::ServedListener& served_;
+};
+
 }  // namespace
 
 proxy::Snapshot compile(const Settings& settings, stats::Registry& registry,
@@ -390,14 +482,7 @@ proxy::Snapshot compile(const Settings& settings, stats::Registry& registry,
     compiled->client_limit = known.client_limit_of(listener);
     compiled->filters = filters.chain_of_listener(listener);
     served.listener = std::move(compiled);
-    const auto add_route = [&](const proxy::RouteSettings* route, const std::string& backend) {
-      served.route_backends.push_back(backend.empty() ? proxy::BackendIndex::none
-                                                      : places.at(backend));
-      served.route_timeouts.push_back(route == nullptr ? proxy::RouteTimeouts() : route->timeouts);
-      served.route_filters.push_back(filters.chain_of_route(listener, route, backend));
-    };
-    for (const auto& route : listener.routes) add_route(&route, *route.backend);
-    if (listener.routes.empty()) add_route(nullptr, *listener.backend);
+    RouteCompiler(listener, places, filters, registry, served).add_all();
     served.router = known.find_router(listener);
     if (served.router == nullptr) served.router = proxy::make_router(listener);
   }

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "config/node.h"
 #include "config/text.h"
+#include "proxy/split_settings.h"
 
 namespace weir::app {
 namespace {
@@ -122,9 +123,44 @@ std::optional<std::string> show_listeners(std::string_view json) {
   return table.print();
 }
 
+// "web 95, canary 5"; empty: the route has none.
+std::string print_split(const Node& split) {
+  std::string text;
+  for (const Node& group : split.children) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", text_of(group, "name"),
+                        text_of(group, "weight"));
+  }
+  return text;
+}
+
 std::optional<std::string> show_routes(std::string_view json) {
-  return show_list(json, "routes", {"LISTENER", "ROUTE", "MATCH", "BACKEND", "LINE"},
-                   {"listener", "number", "match", "backend", "line"});
+  const Node document = parse(json);
+  const Node* routes = find_list(document, "routes");
+  if (routes == nullptr) return std::nullopt;
+  Table table({"LISTENER", "ROUTE", "MATCH", "BACKEND", "LINE"});
+  for (const Node& route : routes->children) {
+    std::vector<std::string> row =
+        texts_of(route, {"listener", "number", "match", "backend", "line"});
+    const Node* split = find_list(route, "split");
+    if (split != nullptr && !split->children.empty()) row[3] = print_split(*split);
+    table.add(std::move(row));
+  }
+  return table.print();
+}
+
+std::optional<std::string> show_split(std::string_view json) {
+  const Node document = parse(json);
+  const Node* split = find_list(document, "split");
+  if (split == nullptr) return std::nullopt;
+  if (split->children.empty()) return "the route has no split\n";
+  Table table({"GROUP", "BACKEND", "WEIGHT", "REQUESTS", "NOTES"});
+  for (const Node& group : split->children) {
+    std::vector<std::string> row = texts_of(group, {"name", "backend", "weight", "requests"});
+    const std::string configured = text_of(group, "weight_configured");
+    row.push_back(configured == row[2] ? "" : fmt::format("weight {} in the file", configured));
+    table.add(std::move(row));
+  }
+  return table.print();
 }
 
 std::optional<std::string> show_workers(std::string_view json) {
@@ -245,6 +281,14 @@ std::expected<ServerName, std::string> parse_server_name(std::string_view text) 
   return ServerName{.backend = text.substr(0, slash), .server = text.substr(slash + 1)};
 }
 
+std::optional<std::uint32_t> parse_weight(std::string_view text) {
+  std::uint32_t weight = 0;
+  const auto [end, error] = std::from_chars(text.begin(), text.end(), weight);
+  const bool is_weight = !text.empty() && error == std::errc() && end == text.end();
+  if (!is_weight || weight > balance::kWeightMax) return std::nullopt;
+  return weight;
+}
+
 // The body of the PATCH that does this to a server; empty for its removal.
 std::expected<std::string, std::string> parse_change(std::span<const std::string> words) {
   struct State {
@@ -268,13 +312,12 @@ std::expected<std::string, std::string> parse_change(std::span<const std::string
                                quote(verb), nearest.hint()));
   }
   const std::string_view text = words.size() > 1 ? std::string_view(words[1]) : "";
-  std::uint32_t weight = 0;
-  const auto [end, error] = std::from_chars(text.begin(), text.end(), weight);
-  if (text.empty() || error != std::errc() || end != text.end() || weight > balance::kWeightMax) {
+  const auto weight = parse_weight(text);
+  if (!weight) {
     return Refused(fmt::format("expected weight and a whole number from 0 to {}, found {}",
                                balance::kWeightMax, quote(text)));
   }
-  return fmt::format("{{\"weight\": {}}}", weight);
+  return fmt::format("{{\"weight\": {}}}", *weight);
 }
 
 Parsed parse_server(const CtlArguments& arguments) {
@@ -293,6 +336,31 @@ Parsed parse_server(const CtlArguments& arguments) {
   return CtlCall{
       .request = {.method = "PATCH", .target = std::move(target), .body = std::move(*body)},
       .show = &show_server};
+}
+
+Parsed parse_split(const CtlArguments& arguments) {
+  const std::span<const std::string> words = arguments.words;
+  std::string target =
+      fmt::format("/api/v1/routes/{}/{}", encode_percent(words[1]), encode_percent(words[2]));
+  if (words.size() == 3) return get(std::move(target), &show_split);
+  std::string groups;
+  for (const std::string_view word : words.subspan(3)) {
+    const std::size_t equals = word.rfind('=');
+    const auto weight = equals == std::string_view::npos || equals == 0
+                            ? std::nullopt
+                            : parse_weight(word.substr(equals + 1));
+    if (!weight) {
+      return Refused(fmt::format("expected GROUP=WEIGHT with a whole number from 0 to {}, found {}",
+                                 balance::kWeightMax, quote(word)));
+    }
+    groups += groups.empty() ? "{\"group\": " : ", {\"group\": ";
+    append_json_string(groups, word.substr(0, equals));
+    groups += fmt::format(", \"weight\": {}}}", *weight);
+  }
+  return CtlCall{.request = {.method = "PATCH",
+                             .target = std::move(target),
+                             .body = fmt::format("{{\"split\": [{}]}}", groups)},
+                 .show = &show_split};
 }
 
 Parsed parse_add(const CtlArguments& arguments) {
@@ -336,6 +404,9 @@ constexpr std::array kCommands = {
                "one server, or a change to it", 2, 4, &parse_server},
     CommandRow{"add", " BACKEND/SERVER ADDRESS [--weight N] [--maxconn N] [--backup]",
                "adds a server", 3, 3, &parse_add},
+    CommandRow{"split", " LISTENER ROUTE [GROUP=WEIGHT...]",
+               "the groups of a route's split, or other weights for them", 3, 3 + proxy::kGroupsMax,
+               &parse_split},
     CommandRow{"reload", "", "reads the configuration again", 1, 1, &parse_reload},
 };
 

@@ -56,6 +56,19 @@ TEST(Ctl, ChangesOfAServerArePatches) {
   }
 }
 
+TEST(Ctl, WeightsOfASplitAreOnePatch) {
+  EXPECT_EQ(call_of({"split", "web", "2"}).request.method, "GET");
+  const CtlCall call = call_of({"split", "we b", "2", "web=90", "a=b=10"});
+  EXPECT_EQ(call.request.method, "PATCH");
+  EXPECT_EQ(call.request.target, "/api/v1/routes/we%20b/2");
+  EXPECT_EQ(call.request.body,
+            R"({"split": [{"group": "web", "weight": 90}, {"group": "a=b", "weight": 10}]})");
+  for (const std::string word : {"web", "=5", "web=", "web=-1", "web=65536", "web=5x"}) {
+    EXPECT_EQ(error_of({"split", "web", "2", word}),
+              "expected GROUP=WEIGHT with a whole number from 0 to 65535, found '" + word + "'");
+  }
+}
+
 TEST(Ctl, ServersAreAddedAndRemoved) {
   CtlArguments arguments = arguments_of({"add", "users/u\"3", "10.0.0.3:80"});
   CtlCall add = parse_ctl(arguments).value();

@@ -360,6 +360,61 @@ bool add_filters(Lines& lines, const proxy::FilterChain& chain) {
   return true;
 }
 
+// The request, or the connection, that is asked about.
+struct Asked {
+  std::string bytes = {};  // of the request's head
+  std::vector<http::Field> fields = {};
+  http::RequestHead head = {};  // empty if it is a connection
+  // Who asks; a client of this machine if the question does not say.
+  net::PeerAddress client = *net::Address::parse("127.0.0.1:0");
+};
+
+proxy::ValueSource source_of(const Asked& asked, const proxy::ListenerUse& use) {
+  return {.connection = nullptr,
+          .client = asked.client,
+          .listener_use = use,
+          .attempts = nullptr,
+          .backend = nullptr,
+          .group = {},
+          .began = {},
+          .connect_time = {},
+          .header_time = {},
+          .error = {},
+          .bytes_received = 0,
+          .bytes_sent = 0,
+          .request = &asked.head};
+}
+
+std::string print_share(double share) { return fmt::format("{:.4g} %", share * 100); }
+
+// The group that it would be put in; where chance decides, the likeliest one.
+proxy::GroupIndex add_group(Lines& lines, const Asked& asked, const proxy::ListenerUse& use,
+                            const proxy::Split& split) {
+  std::string shares;
+  proxy::GroupIndex likeliest{};
+  for (std::size_t i = 0; i < split.groups.size(); ++i) {
+    const double share = split.shares.share_of(proxy::GroupIndex(i));
+    shares += fmt::format("{}{} {}", i == 0 ? "" : ", ", split.groups[i].name, print_share(share));
+    if (share > split.shares.share_of(likeliest)) likeliest = proxy::GroupIndex(i);
+  }
+  const auto add = [&](proxy::GroupIndex group, std::string_view why) {
+    const auto& name = split.groups[static_cast<std::size_t>(group)].name;
+    lines.add("group", fmt::format("{}: {} ({})", name, why, shares));
+    return group;
+  };
+  if (split.key.text().empty()) return add(likeliest, "chance decides, this is the likeliest");
+  std::string space(kKeyBytesMax, '\0');
+  const auto bytes = split.key.write_key(source_of(asked, use), space);
+  if (!bytes) {
+    return add(likeliest, "split_key is empty, so chance decides, this is the likeliest");
+  }
+  const std::string_view key(space.data(), *bytes);
+  const std::uint64_t point = proxy::point_of_key(key);
+  return add(split.shares.group_at(point),
+             fmt::format("split_key {} is at {}", quote(key),
+                         print_share(std::ldexp(static_cast<double>(point), -64))));
+}
+
 // The head as a client would send it, curl say.
 std::string head_of(const Question& question, const Url& url) {
   std::string target(url.target);
@@ -378,15 +433,6 @@ std::string head_of(const Question& question, const Url& url) {
   for (const std::string& field : question.fields) head += field + "\r\n";
   return head + "\r\n";
 }
-
-// The request, or the connection, that is asked about.
-struct Asked {
-  std::string bytes = {};  // of the request's head
-  std::vector<http::Field> fields = {};
-  http::RequestHead head = {};  // empty if it is a connection
-  // Who asks; a client of this machine if the question does not say.
-  net::PeerAddress client = *net::Address::parse("127.0.0.1:0");
-};
 
 std::optional<net::Address> address_from(const Question& question) {
   if (question.from.empty()) return std::nullopt;
@@ -416,18 +462,7 @@ void add_client(Lines& lines, const Question& question, const proxy::Listener& l
 backend::PickFor explain_pick_for(Lines& lines, const backend::Backend& backend, const Asked& asked,
                                   const proxy::ListenerUse& use) {
   if (!backend.goes_by_request()) return {};
-  const proxy::ValueSource source{.connection = nullptr,
-                                  .client = asked.client,
-                                  .listener_use = use,
-                                  .attempts = nullptr,
-                                  .backend = nullptr,
-                                  .began = {},
-                                  .connect_time = {},
-                                  .header_time = {},
-                                  .error = {},
-                                  .bytes_received = 0,
-                                  .bytes_sent = 0,
-                                  .request = &asked.head};
+  const proxy::ValueSource source = source_of(asked, use);
   std::string space(kKeyBytesMax, '\0');
   if (const proxy::TemplateKey* const key = proxy::key_of(backend)) {
     const auto text = key->write(source, space);
@@ -491,6 +526,43 @@ RouteIndex explain_request(Lines& lines, const Question& question, const Url& ur
   return route;
 }
 
+void add_backend(Lines& lines, const Explained& explained, const backend::Backend& backend) {
+  const backend::BackendSettings& settings = backend.settings();
+  lines.add("backend",
+            fmt::format("{} ({})", backend.name(), balance::picker_of(settings.balance).name),
+            settings.name.position);
+  if (explained.workers > 1) {
+    lines.add("worker",
+              fmt::format("0 of {}: where the others stand may differ", explained.workers));
+  }
+}
+
+// What becomes of it behind its route.
+void explain_route(Lines& lines, const Explained& explained, const FoundListener& listener,
+                   const Asked& asked, Explanation& explanation) {
+  const proxy::ServedListener& served = explained.snapshot.listeners[listener.index];
+  const auto place = static_cast<std::size_t>(explanation.route);
+  const proxy::ListenerUse use(served.listener, listener.address.port(), 0);
+  proxy::BackendIndex index = served.route_backends[place];
+  const proxy::FilterChain* filters = served.route_filters[place].get();
+  const auto split = std::ranges::find_if(
+      served.splits, [&](const auto& one) { return one->route == explanation.route; });
+  if (split != served.splits.end()) {
+    const auto group = static_cast<std::size_t>(add_group(lines, asked, use, **split));
+    index = (*split)->groups[group].backend;
+    filters = (*split)->groups[group].filters.get();
+  }
+  if (filters != nullptr && !add_filters(lines, *filters)) {
+    explanation.is_served = true;
+    return;
+  }
+  const backend::Backend& backend = *explained.snapshot.backends[std::to_underlying(index)];
+  add_backend(lines, explained, backend);
+  const backend::PickFor pick_for = explain_pick_for(lines, backend, asked, use);
+  explanation.server = add_server(lines, explained, listener, index, pick_for);
+  explanation.is_served = explanation.server != balance::ServerIndex::none;
+}
+
 }  // namespace
 
 std::expected<Explanation, std::string> explain(const Explained& explained,
@@ -521,26 +593,8 @@ std::expected<Explanation, std::string> explain(const Explained& explained,
   explanation.route = listener.protocol == proxy::Protocol::http
                           ? explain_request(lines, question, *url, settings, served, asked)
                           : RouteIndex{0};
-  const auto place = static_cast<std::size_t>(explanation.route);
-  const bool is_routed = explanation.route != RouteIndex::none;
-  const proxy::FilterChain* const filters = is_routed ? served.route_filters[place].get() : nullptr;
-  if (filters != nullptr && !add_filters(lines, *filters)) {
-    explanation.is_served = true;
-  } else if (is_routed) {
-    const proxy::BackendIndex index = served.route_backends[place];
-    const backend::Backend& backend = *explained.snapshot.backends[std::to_underlying(index)];
-    const backend::BackendSettings& of_backend = backend.settings();
-    lines.add("backend",
-              fmt::format("{} ({})", backend.name(), balance::picker_of(of_backend.balance).name),
-              of_backend.name.position);
-    if (explained.workers > 1) {
-      lines.add("worker",
-                fmt::format("0 of {}: where the others stand may differ", explained.workers));
-    }
-    const proxy::ListenerUse use(served.listener, found->address.port(), 0);
-    const backend::PickFor pick_for = explain_pick_for(lines, backend, asked, use);
-    explanation.server = add_server(lines, explained, *found, index, pick_for);
-    explanation.is_served = explanation.server != balance::ServerIndex::none;
+  if (explanation.route != RouteIndex::none) {
+    explain_route(lines, explained, *found, asked, explanation);
   }
   explanation.text = fmt::format("{} {}\n{}", question.method, question.url, lines.take());
   return explanation;

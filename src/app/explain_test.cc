@@ -175,6 +175,74 @@ TEST(Explain, SaysWhatIsWrongWithTheQuestion) {
             "an argument has control characters");
 }
 
+constexpr std::string_view kSplits = R"(listeners:
+  - name: web
+    address: 127.0.0.1:80
+    trusted_proxies: [10.0.0.0/8]
+    routes:
+      - match: { path_prefix: /user }
+        split: [{ backend: old, weight: 95 }, { backend: new, weight: 5, name: canary }]
+        split_key: "${request.cookie.user}"
+      - match: { path_prefix: /client }
+        split: [{ backend: old }, { backend: new }]
+        split_key: "${client.address}"
+      - match: { path_prefix: /none }
+        split: [{ backend: old, weight: 0 }, { backend: new }]
+      - split: [{ backend: old, weight: 1 }, { backend: new, weight: 2 }]
+  - name: db
+    address: 127.0.0.1:3306
+    protocol: tcp
+    split: [{ backend: old, weight: 10 }, { backend: new, weight: 10 }]
+    split_key: "${client.address}"
+backends:
+  - { name: old, servers: [{ name: o1, address: 10.0.0.1:80 }] }
+  - { name: new, servers: [{ name: n1, address: 10.0.0.2:80 }] }
+)";
+
+TEST(Explain, PutsAUserInTheGroupOfTheKey) {
+  const auto of_user = [](const std::string& user) {
+    return explain({.method = "GET", .url = "http://x/user", .fields = {"Cookie: user=" + user}},
+                   kSplits);
+  };
+  EXPECT_TRUE(contains(of_user("alice"),
+                       "group old: split_key 'alice' is at 56.67 % (old 95 %, canary 5 %)\n"
+                       "backend old (round_robin) weir.yaml:21\n"));
+  std::size_t canaries = 0;
+  for (int i = 0; i < 400; ++i) {
+    const std::string text = of_user(std::to_string(i));
+    if (!contains(text, "group canary: ")) continue;
+    EXPECT_TRUE(contains(text, "backend new ")) << text;
+    ++canaries;
+  }
+  EXPECT_GT(canaries, 5u);
+  EXPECT_LT(canaries, 40u);
+}
+
+TEST(Explain, SaysWhereChanceWouldChooseTheGroup) {
+  const auto of_path = [](std::string_view path) {
+    return explain({.method = "GET", .url = "http://x/" + std::string(path)}, kSplits);
+  };
+  EXPECT_TRUE(contains(of_path("user"),
+                       "group old: split_key is empty, so chance decides, this is the likeliest "
+                       "(old 95 %, canary 5 %)\n"));
+  EXPECT_TRUE(contains(of_path(""),
+                       "group new: chance decides, this is the likeliest (old 33.33 %, new 66.67 "
+                       "%)\nbackend new "));
+  EXPECT_TRUE(contains(of_path("none"), "group new: chance decides"));
+}
+
+TEST(Explain, TakesTheClientOfTheQuestionForTheKey) {
+  Question question{.method = "GET", .url = "http://x/client", .from = "192.0.2.1"};
+  const std::string_view said = "split_key '192.0.2.1' is at 56.18 % (old 50 %, new 50 %)";
+  EXPECT_TRUE(contains(explain(question, kSplits), "group new: " + std::string(said)));
+  question.from = "10.1.1.1";
+  question.fields = {"X-Forwarded-For: 192.0.2.1"};
+  EXPECT_TRUE(contains(explain(question, kSplits), said));
+  EXPECT_TRUE(contains(
+      explain({.method = "CONNECT", .url = "tcp://127.0.0.1:3306", .from = "192.0.2.1"}, kSplits),
+      "group new: " + std::string(said)));
+}
+
 // Routes and requests over a small vocabulary, so that many match.
 class RandomWorld {
  public:

@@ -524,6 +524,18 @@ Answered<void> LiveConfiguration::remove_server(const std::string& backend,
   return applied;
 }
 
+Answered<void> LiveConfiguration::change_split(const std::string& listener, std::size_t route,
+                                               const admin::SplitChange& change) {
+  const std::lock_guard changing(changing_);
+  if (closed_) return refuse_closed();
+  Settings next = settings_;
+  LiveRoutes routes = routes_;
+  if (auto changed = routes.change_split(next, listener, route, change); !changed) return changed;
+  auto applied = apply(std::move(next));
+  if (applied) routes_ = std::move(routes);
+  return applied;
+}
+
 Answered<admin::ReloadReport> LiveConfiguration::reload() {
   const std::lock_guard changing(changing_);
   if (closed_) return refuse_closed();
@@ -543,6 +555,8 @@ Answered<admin::ReloadReport> LiveConfiguration::reload() {
   }
   admin::ReloadReport report;
   report.warnings = keep_process_settings(next, settings_);
+  LiveRoutes routes = routes_;
+  std::ranges::move(routes.keep_weights(next), std::back_inserter(report.warnings));
   report.changes = print_changes(settings_, next);
   if (!problems.is_empty()) report.warnings.push_back(config::print(problems, document));
   if (const auto applied = apply(std::move(next)); !applied) {
@@ -552,6 +566,7 @@ Answered<admin::ReloadReport> LiveConfiguration::reload() {
   std::ranges::move(kept_weights(), std::back_inserter(report.warnings));
   std::ranges::move(access_log_.reopen(), std::back_inserter(report.warnings));
   added_.clear();
+  routes_ = std::move(routes);
   const std::lock_guard lock(mutex_);
   ++reloads_;
   return report;
@@ -606,26 +621,7 @@ std::vector<admin::ListenerState> LiveConfiguration::listeners() {
 
 std::vector<admin::RouteState> LiveConfiguration::routes() {
   const std::lock_guard changing(changing_);
-  std::vector<admin::RouteState> states;
-  for (const auto& listener : settings_.listeners) {
-    if (listener.routes.empty()) {
-      states.push_back(
-          {.listener = *listener.name,
-           .number = 1,
-           .match = listener.protocol == proxy::Protocol::http ? "any request" : "any connection",
-           .backend = *listener.backend,
-           .line = listener.position.line});
-    }
-    for (std::size_t i = 0; i < listener.routes.size(); ++i) {
-      const proxy::RouteSettings& route = listener.routes[i];
-      states.push_back({.listener = *listener.name,
-                        .number = i + 1,
-                        .match = print_match(route.match),
-                        .backend = *route.backend,
-                        .line = route.position.line});
-    }
-  }
-  return states;
+  return routes_.states(settings_, *snapshot());
 }
 
 std::optional<admin::ResolvedState> LiveConfiguration::resolved_state_of(

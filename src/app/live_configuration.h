@@ -14,6 +14,7 @@
 
 #include "admin/operations.h"
 #include "app/access_log_writer.h"
+#include "app/live_routes.h"
 #include "app/settings.h"
 #include "app/worker_thread.h"
 #include "discovery/resolver.h"
@@ -59,6 +60,8 @@ class LiveConfiguration final : public admin::Operations {
                                    const backend::ServerSettings& server) override;
   admin::Answered<void> remove_server(const std::string& backend,
                                       const std::string& server) override;
+  admin::Answered<void> change_split(const std::string& listener, std::size_t route,
+                                     const admin::SplitChange& change) override;
   admin::Answered<admin::ReloadReport> reload() override;
   admin::Answered<admin::Explanation> explain(const admin::ExplainQuestion& question) override;
 
@@ -114,6 +117,7 @@ class LiveConfiguration final : public admin::Operations {
   std::map<std::string, std::chrono::steady_clock::time_point> closing_;
   std::uint32_t next_sockets_ = 1;
   std::set<std::string> added_;  // BACKEND/SERVER that the file does not have
+  LiveRoutes routes_;
 
   mutable std::mutex mutex_;  // guards what follows, which others read while something changes
   std::shared_ptr<const proxy::Snapshot> snapshot_;

@@ -16,6 +16,7 @@
 #include "proxy/filter_entry.h"
 #include "proxy/log_format.h"
 #include "proxy/router.h"
+#include "proxy/split_settings.h"
 
 namespace weir::proxy {
 
@@ -81,7 +82,7 @@ void describe(V& v, RouteTimeouts& s) {
       .range(1ms, 24h);
 }
 
-struct RouteSettings {
+struct RouteSettings : SplitSettings {
   config::Position position;
   MatchSettings match;
   std::vector<FilterEntry> filters;
@@ -96,6 +97,7 @@ void describe(V& v, RouteSettings& s) {
           "What requests of the route pass, in this order, behind those of the listener.");
   v.field("backend", s.backend,
           "Name of the backend that answers; not needed behind a filter that replies to all.");
+  describe(v, static_cast<SplitSettings&>(s));
   v.field("timeouts", s.timeouts, "How long requests of the route may take.");
 }
 
@@ -197,7 +199,7 @@ void describe(V& v, ListenerLimits& s) {
           "How much of their addresses tells clients apart for connections_per_client.");
 }
 
-struct ListenerSettings {
+struct ListenerSettings : SplitSettings {
   config::Position position;
   config::Located<std::string> name;
   config::Located<net::Address> address;  // if there are no addresses
@@ -241,6 +243,7 @@ void describe(V& v, ListenerSettings& s) {
   v.field("routes", s.routes,
           "Which backend answers which request (protocol: http); the first that matches.");
   v.field("backend", s.backend, "The backend of every request or connection, instead of routes.");
+  describe(v, static_cast<SplitSettings&>(s));
   v.field("maxconn", s.maxconn,
           "Client connections of the listener at a time, over all workers (each worker may accept "
           "one too many); more wait in the kernel's queue. Without it, any number.")

@@ -84,7 +84,8 @@ class ProxyFixture : public testing::Test {
                                    .router = make_router(listener_),
                                    .route_backends = std::vector(routes, BackendIndex{0}),
                                    .route_filters = std::vector(routes, filters_),
-                                   .route_timeouts = route_timeouts()});
+                                   .route_timeouts = route_timeouts(),
+                                   .splits = {}});
     return snapshot;
   }
   std::vector<RouteTimeouts> route_timeouts() const {

@@ -14,6 +14,7 @@
 #include "proxy/access_log_file.h"
 #include "proxy/listener_settings.h"
 #include "proxy/router.h"
+#include "proxy/split.h"
 #include "stats/registry.h"
 
 namespace weir::proxy {
@@ -51,15 +52,31 @@ struct Listener {
 // The listening sockets of one address, one a worker; the same from one snapshot to the next.
 enum class SocketsId : std::uint32_t {};
 
+struct SplitGroup {
+  std::string name;
+  BackendIndex backend = BackendIndex::none;
+  std::shared_ptr<const FilterChain> filters;  // null: there are none
+  std::shared_ptr<const stats::GroupStats> stats;
+};
+
+// Several backends that answer the requests of one route.
+struct Split {
+  RouteIndex route;
+  SplitShares shares;
+  Template key;                    // empty: chance decides
+  std::vector<SplitGroup> groups;  // by GroupIndex
+};
+
 // A listener with its routes.
 struct ServedListener {
   std::shared_ptr<const Listener> listener;
   std::vector<SocketsId> sockets;  // an entry for each of its addresses
   std::shared_ptr<const Router> router;
   // By RouteIndex.
-  std::vector<BackendIndex> route_backends;                       // none: a filter replies to all
+  std::vector<BackendIndex> route_backends;  // none: a split, or a filter replies to all
   std::vector<std::shared_ptr<const FilterChain>> route_filters;  // null: there are none
   std::vector<RouteTimeouts> route_timeouts;
+  std::vector<std::shared_ptr<const Split>> splits;  // in the order of their routes
 };
 
 struct Snapshot {

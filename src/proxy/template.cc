@@ -183,7 +183,7 @@ Template::Line Template::write_line(const ValueSource& source, std::span<char> o
 }
 
 std::expected<void, std::string> parse_scalar(std::string_view text, RequestTemplate& out) {
-  return assign(Template::parse(text, Known::request), out);
+  return assign(Template::parse(text, Known::route), out);
 }
 
 std::expected<void, std::string> parse_scalar(std::string_view text, ResponseTemplate& out) {

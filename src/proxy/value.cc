@@ -256,6 +256,11 @@ std::string_view response_body_bytes(const ValueSource& source, std::string_view
   return write_number(source.bytes_sent, space);
 }
 
+std::string_view route_group(const ValueSource& source, std::string_view /*name*/,
+                             ValueSpace& /*space*/) noexcept {
+  return source.group;
+}
+
 std::string_view name_of_backend(const ValueSource& source, std::string_view /*name*/,
                                  ValueSpace& /*space*/) noexcept {
   return backend_name(source);
@@ -319,6 +324,7 @@ std::string_view time_local(const ValueSource& source, std::string_view /*name*/
 
 constexpr auto kNone = ValueName::none;
 constexpr auto kRequest = Known::request;
+constexpr auto kRoute = Known::route;
 constexpr auto kResponse = Known::response;
 
 constexpr std::array kRows = {
@@ -365,7 +371,9 @@ constexpr std::array kRows = {
     ValueRow{"response.body_bytes", kNone, Known::end,
              "Bytes of the response's body that were sent; of a tunnel, all to the client.",
              &response_body_bytes},
-    ValueRow{"backend.name", kNone, kRequest, "Name of the backend, once the route is found.",
+    ValueRow{"route.group", kNone, kRoute, "Name of the group, of a route with a `split`.",
+             &route_group},
+    ValueRow{"backend.name", kNone, kRoute, "Name of the backend, once the route is found.",
              &name_of_backend},
     ValueRow{"server.name", kNone, kResponse, "Name of the server, the last one tried.",
              &server_name},
@@ -429,6 +437,8 @@ std::string_view word_of(Known known) noexcept {
   switch (known) {
     case Known::request:
       return "request";
+    case Known::route:
+      return "route";
     case Known::response:
       return "response";
     case Known::end:
@@ -464,7 +474,8 @@ std::string values_reference() {
   std::string page =
       "# Values\n\nWhat templates and log formats write as `${NAME}`, and from when on it is "
       "known: "
-      "the request's\nhead, that of the response, or the end. A value that there is not is empty, "
+      "the request's\nhead, its route, the head of the response, or the end. A "
+      "value that there is not is empty, "
       "in a log `-`.\n[Templates](../guide/templates.md) says how they are written.\n\n"
       "| value | known from | meaning |\n| --- | --- | --- |\n";
   for (const ValueRow& row : kRows) {

@@ -30,8 +30,9 @@ class AttemptLog;
 class ClientConnection;
 struct ListenerUse;
 
-// From when on a value is known: the request's head is there; that of the response is; all is over.
-enum class Known : std::uint8_t { request, response, end };
+// From when on a value is known: the request's head is there; its route has said who answers; the
+// response's head is there; all is over.
+enum class Known : std::uint8_t { request, route, response, end };
 
 // Where values are taken from. What it refers to outlives it.
 struct ValueSource {
@@ -40,6 +41,7 @@ struct ValueSource {
   const ListenerUse& listener_use;
   const AttemptLog* attempts;             // nullptr likewise
   const backend::WorkerBackend* backend;  // nullptr: none yet, or that of the last attempt
+  std::string_view group;                 // of a split; empty: none
   TimePoint began;
   Duration connect_time;
   Duration header_time;

@@ -1,5 +1,6 @@
 #include "proxy/worker_listener.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "net/listening_socket.h"
@@ -16,6 +17,12 @@ constexpr Duration kConnectionsRest = std::chrono::milliseconds(20);
 // From the moment on in which no new connection can begin, this is how long a client may take to
 // complete the handshake of one that has begun: for it, the connection is there before it is here.
 constexpr Duration kHandshakesWithin = std::chrono::milliseconds(200);
+
+// Null: there are none.
+LocalRef<FilterUse> use_of(const std::shared_ptr<const FilterChain>& chain) {
+  if (chain == nullptr) return {};
+  return make_local<FilterUse>(chain);
+}
 
 }  // namespace
 
@@ -72,10 +79,25 @@ void WorkerListener::serve(const ServedListener& served) {
                                                             : worker_.backend(backend));
   }
   route_filters_.clear();
-  for (const auto& chain : served.route_filters) {
-    route_filters_.push_back(chain == nullptr ? LocalRef<FilterUse>()
-                                              : make_local<FilterUse>(chain));
+  for (const auto& chain : served.route_filters) route_filters_.push_back(use_of(chain));
+  splits_.clear();
+  for (const auto& split : served.splits) splits_.push_back(view_of(split));
+}
+
+WorkerSplit WorkerListener::view_of(const std::shared_ptr<const Split>& split) const {
+  WorkerSplit view{.route = split->route, .split = split, .groups = {}};
+  for (const SplitGroup& group : split->groups) {
+    WorkerGroup& view_of_group = view.groups.emplace_back();
+    view_of_group.use = make_local<GroupUse>(group, worker_.worker().index());
+    view_of_group.backend = worker_.backend(group.backend);
+    view_of_group.filters = use_of(group.filters);
   }
+  return view;
+}
+
+const WorkerSplit* WorkerListener::find_split(RouteIndex route) const noexcept {
+  const auto found = std::ranges::lower_bound(splits_, route, {}, &WorkerSplit::route);
+  return found != splits_.end() && found->route == route ? &*found : nullptr;
 }
 
 void WorkerListener::end_pause() noexcept {

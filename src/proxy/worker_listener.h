@@ -5,6 +5,7 @@
 
 #include "proxy/filter_use.h"
 #include "proxy/proxy_worker.h"
+#include "proxy/worker_split.h"
 
 namespace weir::proxy {
 
@@ -29,7 +30,7 @@ class WorkerListener : public LocalCounted {
   const LocalRef<ListenerUse>& use() const noexcept { return use_; }
   const Listener& listener() const noexcept { return *use_->listener; }
   const Router& router() const noexcept { return *router_; }
-  // Null: a filter of the route replies to all.
+  // Null: the route has a split, or one of its filters replies to all.
   const LocalRef<backend::WorkerBackend>& backend_of(RouteIndex route) const noexcept {
     return route_backends_[static_cast<std::size_t>(route)];
   }
@@ -37,6 +38,8 @@ class WorkerListener : public LocalCounted {
   const LocalRef<FilterUse>& filters_of(RouteIndex route) const noexcept {
     return route_filters_[static_cast<std::size_t>(route)];
   }
+  // nullptr: there is none. For now: it may be another one after a wait.
+  const WorkerSplit* find_split(RouteIndex route) const noexcept;
   const RouteTimeouts& timeouts_of(RouteIndex route) const noexcept {
     return route_timeouts_[static_cast<std::size_t>(route)];
   }
@@ -74,6 +77,7 @@ class WorkerListener : public LocalCounted {
     explicit Stop(WorkerListener& owner) noexcept;
     WorkerListener& listener;
   };
+  WorkerSplit view_of(const std::shared_ptr<const Split>& split) const;
   bool has_room() const noexcept;
   void end_pause() noexcept;
   void on_accepted(Fd connection, const sockaddr_storage& peer) noexcept;
@@ -90,6 +94,7 @@ class WorkerListener : public LocalCounted {
   std::vector<LocalRef<backend::WorkerBackend>> route_backends_;  // by RouteIndex
   std::vector<LocalRef<FilterUse>> route_filters_;                // likewise
   std::vector<RouteTimeouts> route_timeouts_;                     // likewise
+  std::vector<WorkerSplit> splits_;                               // in the order of their routes
   SocketsId sockets_;
   std::uint16_t port_;
   Socket* socket_;

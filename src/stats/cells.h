@@ -22,6 +22,14 @@ struct alignas(kCacheLineBytes) ListenerCells {
   Histogram request_duration;
 };
 
+// Of a group of a split: a part of what its listener counts.
+struct alignas(kCacheLineBytes) GroupCells {
+  Cell requests;
+  Cell without_key;
+  StatusCells responses;
+  Histogram request_duration;
+};
+
 struct alignas(kCacheLineBytes) BackendCells {
   Cell requests;
   Cell attempts;

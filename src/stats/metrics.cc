@@ -15,6 +15,7 @@ constexpr auto kSeconds = MetricUnit::seconds;
 constexpr auto kProcess = MetricScope::process;
 constexpr auto kWorker = MetricScope::worker;
 constexpr auto kListener = MetricScope::listener;
+constexpr auto kGroup = MetricScope::group;
 constexpr auto kBackend = MetricScope::backend;
 constexpr auto kServer = MetricScope::server;
 constexpr auto kName = MetricScope::name;
@@ -50,7 +51,8 @@ constexpr std::array kMetrics = {
               "configuration."},
     MetricRow{MetricId::stats_objects_refused, counter, kProcess,
               "weir_stats_objects_refused_total", kNone, kNoCell,
-              "Listeners, backends and servers that are counted under `(other)`, because there are "
+              "Listeners, groups, backends and servers that are counted under `(other)`, because "
+              "there are "
               "too many."},
     MetricRow{MetricId::errors, counter, kProcess, "weir_errors_total", kNone,
               offsetof(WorkerCells, errors),
@@ -143,6 +145,20 @@ constexpr std::array kMetrics = {
               "weir_listener_request_duration_seconds", kSeconds,
               offsetof(ListenerCells, request_duration),
               "Time from the first byte of a request to the last byte of its response."},
+    MetricRow{MetricId::group_requests, counter, kGroup, "weir_group_requests_total", kNone,
+              offsetof(GroupCells, requests), "Requests and tunnels of the group."},
+    MetricRow{MetricId::group_responses, counter, kGroup, "weir_group_responses_total", kNone,
+              offsetof(GroupCells, responses),
+              "Responses sent to the group's clients, by class of status.",
+              MetricSplit::status_class},
+    MetricRow{MetricId::group_without_key, counter, kGroup, "weir_group_without_key_total", kNone,
+              offsetof(GroupCells, without_key),
+              "Requests and tunnels whose split_key said nothing, so that chance put them here."},
+    MetricRow{MetricId::group_request_duration, histogram, kGroup,
+              "weir_group_request_duration_seconds", kSeconds,
+              offsetof(GroupCells, request_duration),
+              "Time from the first byte of a request to the last byte of its response; how long a "
+              "tunnel lasted."},
     MetricRow{MetricId::backend_requests, counter, kBackend, "weir_backend_requests_total", kNone,
               offsetof(BackendCells, requests), "Requests and tunnels routed to the backend."},
     MetricRow{MetricId::backend_attempts, counter, kBackend, "weir_backend_attempts_total", kNone,
@@ -220,6 +236,8 @@ constexpr std::array kSections = {
     Section{kProcess, "Process", ""},
     Section{kWorker, "Workers", "`worker`"},
     Section{kListener, "Listeners", "`listener`"},
+    Section{kGroup, "Groups of splits",
+            "`listener`, `route` (its number, as `weir ctl routes` has it), `group`"},
     Section{kBackend, "Backends", "`backend`"},
     Section{kServer, "Servers", "`backend`, `server`"},
     Section{kName, "Host names of servers", "`name`"},

@@ -50,6 +50,10 @@ enum class MetricId : std::uint8_t {
   listener_received,
   listener_sent,
   listener_request_duration,
+  group_requests,
+  group_responses,
+  group_without_key,
+  group_request_duration,
   backend_requests,
   backend_attempts,
   backend_retries,
@@ -81,8 +85,8 @@ enum class MetricType : std::uint8_t { counter, gauge, histogram };
 std::string_view word_of(MetricType type) noexcept;
 
 // What a metric is counted for; gives the labels of its series. `process` sums over the workers.
-enum class MetricScope : std::uint8_t { process, worker, listener, backend, server, name };
-inline constexpr std::size_t kMetricScopes = 6;
+enum class MetricScope : std::uint8_t { process, worker, listener, group, backend, server, name };
+inline constexpr std::size_t kMetricScopes = 7;
 
 // How the cells of one metric and object become several series: by one more label, or two. Series
 // by reason that are 0 are left out, or each backend would have dozens of them.

@@ -15,6 +15,8 @@ std::size_t block_bytes(MetricScope scope) {
       return sizeof(WorkerCells);
     case MetricScope::listener:
       return sizeof(ListenerCells);
+    case MetricScope::group:
+      return sizeof(GroupCells);
     case MetricScope::backend:
       return sizeof(BackendCells);
     case MetricScope::server:

@@ -29,8 +29,8 @@ std::string family(const std::string& text, const std::string& name) {
 TEST(Prometheus, WritesNothingForMetricsWithoutSeries) {
   EXPECT_EQ(
       render(Registry(0)),
-      "# HELP weir_stats_objects_refused_total Listeners, backends and servers that are counted "
-      "under `(other)`, because there are too many.\n"
+      "# HELP weir_stats_objects_refused_total Listeners, groups, backends and servers that are "
+      "counted under `(other)`, because there are too many.\n"
       "# TYPE weir_stats_objects_refused_total counter\n"
       "weir_stats_objects_refused_total 0\n");
 }

@@ -57,6 +57,13 @@ std::string listener_labels(std::string_view listener) {
   return out;
 }
 
+std::string group_labels(std::string_view listener, std::size_t route, std::string_view group) {
+  std::string out = listener_labels(listener);
+  append_label(out, "route", std::to_string(route));
+  append_label(out, "group", group);
+  return out;
+}
+
 std::string backend_labels(std::string_view backend) {
   std::string out;
   append_label(out, "backend", backend);
@@ -87,10 +94,12 @@ WorkerCells& Registry::worker(std::size_t index) noexcept { return workers_.of(i
 
 bool Registry::make_room() {
   const auto size = [this] {
-    return listeners_.objects.size() + backends_.objects.size() + servers_.objects.size();
+    return listeners_.objects.size() + groups_.objects.size() + backends_.objects.size() +
+           servers_.objects.size();
   };
   if (size() < objects_max_) return true;
   drop_expired(listeners_);
+  drop_expired(groups_);
   drop_expired(backends_);
   drop_expired(servers_);
   return size() < objects_max_;
@@ -120,6 +129,12 @@ std::shared_ptr<const PerWorker<Cells>> Registry::find_or_make(Family<Cells>& fa
 
 std::shared_ptr<const ListenerStats> Registry::listener(std::string_view name) {
   return find_or_make(listeners_, listener_labels(name), listener_labels(kOther));
+}
+
+std::shared_ptr<const GroupStats> Registry::group(std::string_view listener, std::size_t route,
+                                                  std::string_view name) {
+  return find_or_make(groups_, group_labels(listener, route, name),
+                      group_labels(kOther, 0, kOther));
 }
 
 std::shared_ptr<const BackendStats> Registry::backend(std::string_view name) {
@@ -155,6 +170,8 @@ std::vector<ObjectView> Registry::objects(MetricScope scope) const {
     }
     case MetricScope::listener:
       return views_of(listeners_);
+    case MetricScope::group:
+      return views_of(groups_);
     case MetricScope::backend:
       return views_of(backends_);
     case MetricScope::server:

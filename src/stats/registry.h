@@ -20,12 +20,14 @@ namespace weir::stats {
 
 // The labels of a series as Prometheus writes them, without braces: `backend="users",server="u1"`.
 std::string listener_labels(std::string_view listener);
+// route: its number, from 1.
+std::string group_labels(std::string_view listener, std::size_t route, std::string_view group);
 std::string backend_labels(std::string_view backend);
 std::string server_labels(std::string_view backend, std::string_view server);
 std::string name_labels(std::string_view name);
 
-// One listener, backend or server: a block of cells for each worker. Whatever counts into it (a
-// server, a snapshot) holds it; when the last one lets go its series end.
+// One listener, group, backend or server: a block of cells for each worker. Whatever counts into it
+// (a server, a snapshot) holds it; when the last one lets go its series end.
 template <class Cells>
 class PerWorker {
  public:
@@ -67,6 +69,7 @@ inline std::uint64_t connections_open(const ListenerStats& stats) noexcept {
   const std::uint64_t accepted = stats.sum(&ListenerCells::connections);
   return accepted > closed ? accepted - closed : 0;
 }
+using GroupStats = PerWorker<GroupCells>;
 using BackendStats = PerWorker<BackendCells>;
 using ServerStats = PerWorker<ServerCells>;
 
@@ -79,7 +82,7 @@ struct ObjectView {
 
 class Registry {
  public:
-  // Listeners, backends and servers together.
+  // Listeners, groups, backends and servers together.
   static constexpr std::size_t kObjectsMax = 20'000;
 
   explicit Registry(std::size_t workers, std::size_t objects_max = kObjectsMax);
@@ -94,6 +97,8 @@ class Registry {
   // When there are too many, one that all of the same kind share, under the name `(other)`. Any
   // thread.
   std::shared_ptr<const ListenerStats> listener(std::string_view name);
+  std::shared_ptr<const GroupStats> group(std::string_view listener, std::size_t route,
+                                          std::string_view name);
   std::shared_ptr<const BackendStats> backend(std::string_view name);
   std::shared_ptr<const ServerStats> server(std::string_view backend, std::string_view name);
 
@@ -121,6 +126,7 @@ class Registry {
 
   mutable std::mutex mutex_;  // guards what follows
   Family<ListenerCells> listeners_;
+  Family<GroupCells> groups_;
   Family<BackendCells> backends_;
   Family<ServerCells> servers_;
   std::uint64_t objects_refused_ = 0;

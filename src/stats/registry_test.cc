@@ -65,6 +65,7 @@ TEST(Registry, CountsUnderOtherWhatIsTooMuch) {
 
 TEST(Registry, EscapesLabelValues) {
   EXPECT_EQ(backend_labels("a\"b\\c\nd"), "backend=\"a\\\"b\\\\c\\nd\"");
+  EXPECT_EQ(group_labels("x", 2, "y"), "listener=\"x\",route=\"2\",group=\"y\"");
   EXPECT_EQ(server_labels("x", "y"), "backend=\"x\",server=\"y\"");
 }
 

@@ -85,7 +85,8 @@ PROBLEMS = [
      "5:23: error: expected an IP address such as 10.0.0.53, 127.0.0.1:5353 or [2001:db8::53]:53, "
      "found 'ns.internal'"),
     ("backend: web", "backend: wbe", "4:14: error: unknown backend 'wbe' (did you mean 'web'?)"),
-    ("    backend: web\n", "", "2:5: error: listener 'web' has neither 'backend' nor 'routes'"),
+    ("    backend: web\n", "", "2:5: error: listener 'web' has neither 'backend' nor 'split' nor "
+     "'routes'"),
     ("    backend: web", "    backend: web\n    protocol: htp",
      "5:15: error: expected one of http, tcp, found 'htp' (did you mean 'http'?)"),
     ("    backend: web", "    backend: web\n    name: again",
@@ -153,7 +154,7 @@ def test_a_listener_of_tcp_has_no_routes(tmp_path):
 """))
     assert code == 1
     assert ("weir.yaml:5:15: error: a listener with protocol: tcp makes no content decisions: it "
-            "has a 'backend' and no 'routes' (protocol: http has routes)\n") in said
+            "has a 'backend' or a 'split' and no 'routes' (protocol: http has routes)\n") in said
 
 
 def test_two_listeners_at_one_address(tmp_path):

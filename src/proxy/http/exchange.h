@@ -76,6 +76,7 @@ struct Exchange {
   // The listener's until it is routed, then the route's; nullptr: there are none.
   const FilterChain* filters;
   LocalRef<FilterUse> filter_use;
+  LocalRef<GroupUse> group;         // null: its route has no split, or it came not so far
   MadeBody* made_bodies = nullptr;  // the newest
   TimePoint began;
   AttemptLog attempts;

@@ -32,18 +32,25 @@ class HangUpWatch : private net::Waiter {
   Exchange& x_;
 };
 
+void set_backend_timeouts(Exchange& x, const RouteTimeouts& route) noexcept {
+  const backend::BackendTimeouts& of_backend = x.backend->backend().settings().timeouts;
+  x.timeouts.response_head = route.response_head.value_or(of_backend.response_head);
+  x.timeouts.server_body = route.server_body.value_or(of_backend.server_body);
+}
+
 void set_timeouts(Exchange& x, const RouteTimeouts& route) noexcept {
   x.timeouts.client_body = route.client_body.value_or(x.listener.timeouts.client_body);
-  if (x.backend) {
-    const backend::BackendTimeouts& of_backend = x.backend->backend().settings().timeouts;
-    x.timeouts.response_head = route.response_head.value_or(of_backend.response_head);
-    x.timeouts.server_body = route.server_body.value_or(of_backend.server_body);
-  }
+  if (x.backend) set_backend_timeouts(x, route);
   if (route.request) x.deadline.begin(*route.request);
 }
 
+void set_filters(Exchange& x, const LocalRef<FilterUse>& use) noexcept {
+  x.filter_use = use;
+  x.filters = use ? use->chain.get() : nullptr;
+}
+
 // The first matching route says which backend, which filters and which timeouts.
-Result<void> route(Exchange& x) {
+Result<RouteIndex> route(Exchange& x) {
   RoutingSpace space;
   space.path = x.arena.allocate_array<char>(x.request.path.size());
   if (space.path.data() == nullptr) return fail(ErrorKind::uri_too_long, Side::client);
@@ -53,9 +60,21 @@ Result<void> route(Exchange& x) {
   if (routing.error.kind != ErrorKind::none) return fail(routing.error);
   x.backend = listener.backend_of(routing.route);
   set_timeouts(x, listener.timeouts_of(routing.route));
-  x.filter_use = listener.filters_of(routing.route);
-  x.filters = x.filter_use ? x.filter_use->chain.get() : nullptr;
-  return {};
+  set_filters(x, listener.filters_of(routing.route));
+  return routing.route;
+}
+
+// Where the route has a split. Not before the request is prepared: then it is known who the client
+// is.
+void choose_group(Exchange& x, RouteIndex route) noexcept {
+  const WorkerListener& listener = *x.connection.listener;
+  const WorkerSplit* split = listener.find_split(route);
+  if (split == nullptr) return;
+  const WorkerGroup& group = split->choose(source_of(x), x.proxy.worker());
+  x.group = group.use;
+  x.backend = group.backend;
+  set_backend_timeouts(x, listener.timeouts_of(route));
+  set_filters(x, group.filters);
 }
 
 bool may_retry(const Exchange& x, Error error) noexcept {
@@ -173,6 +192,7 @@ ValueSource source_of(const Exchange& x) noexcept {
           .listener_use = *x.listener_use,
           .attempts = &x.attempts,
           .backend = x.backend.get(),
+          .group = x.group ? std::string_view(x.group->name) : std::string_view(),
           .began = x.began,
           .connect_time = x.connect_time,
           .header_time = x.header_time,
@@ -198,6 +218,7 @@ Task<void> serve_exchange(Exchange& x) {
     verdict = fail(routed.error());
   } else {
     verdict = prepare_request(x);
+    if (!x.backend && verdict && *verdict == Verdict::proceed) choose_group(x, *routed);
   }
   if (x.filters != nullptr && verdict && *verdict == Verdict::proceed) {
     verdict = x.filters->is_async() ? co_await x.filters->filter_request_async(x)

@@ -15,6 +15,13 @@ constexpr std::uint64_t kRequestsPerTurn = 16;
 
 enum class Next : std::uint8_t { request, close, linger };
 
+void count_for_group(const Exchange& x, Duration duration) {
+  stats::GroupCells& cells = x.group->cells;
+  cells.requests.add();
+  if (x.status != 0) cells.responses.count(x.status);
+  cells.request_duration.record(duration);
+}
+
 void count_and_log(const Exchange& x) {
   stats::ListenerCells& cells = x.listener_use->cells;
   const Duration duration = x.proxy.worker().now() - x.began;
@@ -23,6 +30,7 @@ void count_and_log(const Exchange& x) {
   cells.bytes_sent.add(x.bytes_sent);
   if (x.status != 0) cells.responses.count(x.status);
   cells.request_duration.record(duration);
+  if (x.group) count_for_group(x, duration);
   if (x.error.kind != ErrorKind::none) x.proxy.cells().errors.count(x.error);
   if (x.filters != nullptr) x.filters->end(x);
   if (x.listener.access_log == nullptr) return;

@@ -18,6 +18,7 @@ namespace {
 // What is known of a tunnel when it ends.
 struct TunnelRecord {
   explicit TunnelRecord(TimePoint began) noexcept : attempts(began) {}
+  LocalRef<GroupUse> group;  // null: its listener has no split
   AttemptLog attempts;
   Duration connect_time = stats::kNotReached;
   TimePoint connected_at{};
@@ -36,6 +37,7 @@ ValueSource source_of(const ClientConnection& connection, const ListenerUse& use
           .listener_use = use,
           .attempts = &tunnel.attempts,
           .backend = backend,
+          .group = tunnel.group ? std::string_view(tunnel.group->name) : std::string_view(),
           .began = connection.accepted_at,
           .connect_time = tunnel.connect_time,
           .header_time = tunnel.first_byte_time(),
@@ -44,7 +46,7 @@ ValueSource source_of(const ClientConnection& connection, const ListenerUse& use
           .bytes_sent = tunnel.outcome.bytes_from_server};
 }
 
-// backend: where a server was looked for; nullptr: one was found.
+// backend: where a server was looked for; nullptr: one was found, or it came not so far.
 void count_and_log(ClientConnection& connection, const ListenerUse& use,
                    backend::WorkerBackend* backend, const TunnelRecord& tunnel) {
   ProxyWorker& proxy = connection.worker;
@@ -54,6 +56,10 @@ void count_and_log(ClientConnection& connection, const ListenerUse& use,
   cells.bytes_received.add(tunnel.outcome.bytes_from_client);
   cells.bytes_sent.add(tunnel.outcome.bytes_from_server);
   cells.request_duration.record(duration);
+  if (tunnel.group) {
+    tunnel.group->cells.requests.add();
+    tunnel.group->cells.request_duration.record(duration);
+  }
   const Error error = tunnel.outcome.error;
   if (error.kind != ErrorKind::none) proxy.cells().errors.count(error);
   if (listener.access_log == nullptr) return;
@@ -76,7 +82,7 @@ void count_and_log(ClientConnection& connection, const ListenerUse& use,
   if (const backend::ServerPool* server = tunnel.attempts.last_server()) {
     record.backend = server->server().backend_name();
     record.server = server->server().name();
-  } else {
+  } else if (backend != nullptr) {
     record.backend = backend->backend().name();
   }
   if (error.kind != ErrorKind::none) {
@@ -159,10 +165,21 @@ bool put_proxy_header(const ClientConnection& connection, backend::ProxyProtocol
   return tunnel.put_first({space.data(), bytes}, {});
 }
 
+// Of the listener, or of the group that it puts the connection in.
+LocalRef<backend::WorkerBackend> choose_backend(ClientConnection& connection,
+                                                const ListenerUse& use, TunnelRecord& record) {
+  const WorkerSplit* split = connection.listener->find_split(RouteIndex{0});
+  if (split == nullptr) return connection.listener->backend_of(RouteIndex{0});
+  const WorkerGroup& group =
+      split->choose(source_of(connection, use, nullptr, record), connection.worker.worker());
+  record.group = group.use;
+  return group.backend;
+}
+
 Task<void> serve_tunnel(ClientConnection& connection) {
   const LocalRef<ListenerUse> use = connection.listener->use();
-  LocalRef<backend::WorkerBackend> backend = connection.listener->backend_of(RouteIndex{0});
   TunnelRecord record(connection.accepted_at);
+  LocalRef<backend::WorkerBackend> backend = choose_backend(connection, *use, record);
   std::optional<net::SocketStream> server;
   backend->cells().requests.add();
   const auto lease = co_await connect_some_server(connection, *use, *backend, server, record);
