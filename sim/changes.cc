@@ -99,7 +99,7 @@ void Changes::reload() {
   }
   http_backends_ = draft_.http_backends();
   groups_.web.use(http_backends_);
-  for (const auto& backend : snapshot->backends) backend->adopt_servers();
+  for (const auto& backend : snapshot->backends) backend->adopt_servers(TimePoint::min());
   settings_ = std::move(next);
   before_ = std::exchange(snapshot_, std::move(snapshot));
   changed_ = BackendIndex::none;
@@ -126,7 +126,7 @@ void Changes::change_server() {
     group_of(backend).note_drain(network_.now() + backend.settings().drain_deadline);
   }
   changed_ = BackendIndex(place);
-  candidates_ = backend.renew_candidates();
+  candidates_ = backend.renew_candidates(TimePoint::min());
   offer(backend);
   give_orders();
 }

@@ -12,6 +12,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kPingInterval = 500ms;
+// How often the shares of servers that start slowly are made anew.
+constexpr Duration kRampInterval = 250ms;
 // Until the jobs thread, whose queue is full, is asked again.
 constexpr Duration kJobsPause = 100ms;
 
@@ -61,6 +63,7 @@ void ControlThread::Stop::deliver() noexcept {
 void ControlThread::run() {
   ::pthread_setname_np(::pthread_self(), "weir-control");
   scope_.spawn(&watch_workers, std::ref(*this));
+  scope_.spawn(&renew_ramps, std::ref(*this));
   while (!stopping_ || !service_.is_stopped() || scope_.running() != 0) worker_->turn();
 }
 
@@ -101,6 +104,25 @@ Task<void> ControlThread::adopt_names(ControlThread& control) {
     if (slept == Slept::stopped) break;
   }
   control.adopting_names_ = false;
+}
+
+class RenewRamps final : public AwaitedJob {
+ public:
+  explicit RenewRamps(LiveConfiguration& configuration) noexcept : configuration_(configuration) {}
+
+ private:
+  void run() noexcept override { configuration_.renew_ramps(); }
+
+  LiveConfiguration& configuration_;
+};
+
+Task<void> ControlThread::renew_ramps(ControlThread& control) {
+  while (co_await Sleep(*control.worker_, control.scope_, kRampInterval) == Slept::whole) {
+    if (!control.configuration_.is_some_ramping()) continue;
+    RenewRamps job(control.configuration_);
+    // Without room in the queue it is done a little later.
+    static_cast<void>(co_await control.jobs_.run(*control.worker_, job));
+  }
 }
 
 std::string ControlThread::not_ready_reason() const {

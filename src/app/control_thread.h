@@ -64,6 +64,7 @@ class ControlThread final : private admin::ProcessView, private discovery::Names
   void run();
   static Task<void> adopt_names(ControlThread& control);
   static Task<void> watch_workers(ControlThread& control);
+  static Task<void> renew_ramps(ControlThread& control);
 
   std::unique_ptr<Worker> worker_;
   std::span<const std::unique_ptr<WorkerThread>> workers_;

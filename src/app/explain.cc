@@ -612,7 +612,7 @@ FreshConfiguration::FreshConfiguration(const Settings& settings, std::string_vie
       if (!server->address().is_name()) continue;
       server->set_addresses(std::make_shared<const backend::ServerAddresses>());
     }
-    backend->renew_candidates();
+    backend->renew_candidates(TimePoint::min());
   }
 }
 

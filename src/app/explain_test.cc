@@ -346,7 +346,7 @@ class RunningWorld final : public PickSource {
     } else {
       server.set_admin_state(static_cast<backend::AdminState>(world.below(3)));
     }
-    views_[place]->adopt(backend.renew_candidates());
+    views_[place]->adopt(backend.renew_candidates({}));
   }
 
  private:

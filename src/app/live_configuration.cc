@@ -227,7 +227,7 @@ void LiveConfiguration::serve(std::span<const std::unique_ptr<WorkerThread>> wor
     resolver_->follow(names_of(settings_), settings_.resolver);
     resolver_->await_answers(kFirstAnswersWait);
     for (const auto& backend : first->backends) {
-      if (renew_addresses(*backend)) backend->renew_candidates();
+      if (renew_addresses(*backend)) backend->renew_candidates(TimePoint::min());
     }
   }
   publish(first, std::exchange(addresses_, {}));
@@ -404,10 +404,13 @@ LiveConfiguration::Change LiveConfiguration::put_into_force(Settings next) {
   if (!addresses) return refuse(422, "cannot_listen", addresses.error());
   for (std::size_t i = 0; i < snapshot->backends.size(); ++i) {
     backend::Backend& backend = *snapshot->backends[i];
-    backend.adopt_servers();
+    const bool are_some_ramping = backend.adopt_servers(std::chrono::steady_clock::now());
     const bool is_in_force =
         std::ranges::find(current->backends, snapshot->backends[i]) != current->backends.end();
-    if (!is_in_force && renew_addresses(backend)) backend.renew_candidates();
+    if (is_in_force) continue;
+    if (renew_addresses(backend) || are_some_ramping) {
+      backend.renew_candidates(std::chrono::steady_clock::now());
+    }
   }
   settings_ = std::move(next);
   publish(std::move(snapshot), std::move(*addresses));
@@ -431,11 +434,27 @@ void LiveConfiguration::publish(std::shared_ptr<const proxy::Snapshot> snapshot,
 void LiveConfiguration::publish_candidates(BackendIndex place) {
   const auto current = snapshot();
   backend::Backend& backend = *current->backends[static_cast<std::size_t>(place)];
-  const auto candidates = backend.renew_candidates();
+  const auto candidates = backend.renew_candidates(std::chrono::steady_clock::now());
   Adoption adoption(place, candidates);
   const Duration pause = run_on_every_worker(workers_, adoption);
   const std::lock_guard lock(mutex_);
   longest_pause_ = pause;
+}
+
+bool LiveConfiguration::is_some_ramping() const {
+  const auto current = snapshot();
+  return std::ranges::any_of(current->backends, [](const auto& backend) {
+    return backend->settings().slow_start && backend->candidates()->is_ramping;
+  });
+}
+
+void LiveConfiguration::renew_ramps() {
+  const std::lock_guard changing(changing_);
+  if (closed_) return;
+  const auto current = snapshot();
+  for (std::size_t i = 0; i < current->backends.size(); ++i) {
+    if (current->backends[i]->candidates()->is_ramping) publish_candidates(BackendIndex(i));
+  }
 }
 
 Answered<BackendIndex> LiveConfiguration::find_backend(const std::string& name) const {

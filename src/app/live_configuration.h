@@ -38,6 +38,9 @@ class LiveConfiguration final : public admin::Operations {
              discovery::Resolver* resolver = nullptr);
   // Names may stand for other addresses: tells the workers. Lines for people.
   std::vector<std::string> adopt_names();
+  // Time has passed: servers that start slowly get a larger share.
+  void renew_ramps();
+  bool is_some_ramping() const;
   // Waits for a change under way, and refuses any further one.
   void close();
 

@@ -1,6 +1,7 @@
 #include "backend/backend.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace weir::backend {
@@ -29,9 +30,10 @@ Backend::Backend(const BackendSettings& settings, stats::Registry& registry,
       stats_(registry.backend(settings.name.value)),
       wait_queue_(predecessor != nullptr ? predecessor->wait_queue_
                                          : std::make_shared<WaitQueue>(registry.workers())),
-      may_be_full_(std::ranges::any_of(settings.servers, [](const ServerSettings& server) {
-        return server.maxconn.has_value();
-      })) {
+      may_be_full_(std::ranges::any_of(
+          settings.servers,
+          [](const ServerSettings& server) { return server.maxconn.has_value(); })),
+      has_predecessor_(predecessor != nullptr) {
   std::map<std::string_view, std::shared_ptr<Server>> known;
   if (predecessor != nullptr) {
     for (const auto& server : predecessor->servers_) known.emplace(server->name(), server);
@@ -42,11 +44,12 @@ Backend::Backend(const BackendSettings& settings, stats::Registry& registry,
     servers_.push_back(is_same ? found->second
                                : std::make_shared<Server>(server, name(), registry));
     lease_counters_.push_back(&servers_.back()->lease_counter());
+    is_new_.push_back(!is_same);
   }
-  candidates_ = make_candidates();
+  candidates_ = make_candidates(TimePoint::max());
 }
 
-std::shared_ptr<const Candidates> Backend::make_candidates() const {
+std::shared_ptr<const Candidates> Backend::make_candidates(TimePoint now) const {
   auto made = std::make_shared<Candidates>();
   balance::ServerSet usable(size());
   for (std::size_t i = 0; i < size(); ++i) {
@@ -65,11 +68,12 @@ std::shared_ptr<const Candidates> Backend::make_candidates() const {
     const bool is_placed = level != balance::LevelIndex::none;
     made->has_some = made->has_some || (is_placed && made->specs.back().weight != 0);
   }
+  made->shares = placement_.share(made->specs, usable);
+  if (settings_.slow_start) ramp(*made, now);
   for (std::size_t level = 0; level < placement_.levels(); ++level) {
     made->tables.push_back(picker_->build(
         made->specs, placement_.candidates_of(static_cast<balance::LevelIndex>(level), usable)));
   }
-  made->shares = placement_.share(made->specs, usable);
   return made;
 }
 
@@ -78,12 +82,46 @@ std::shared_ptr<const Candidates> Backend::candidates() const {
   return candidates_;
 }
 
-void Backend::adopt_servers() noexcept {
-  for (std::size_t i = 0; i < size(); ++i) servers_[i]->configure(settings_.servers[i]);
+// Weights become finer, so that a part of a small one is not lost.
+void Backend::ramp(Candidates& candidates, TimePoint now) const {
+  constexpr std::uint32_t kFiner = 100;
+  std::vector<double> parts;
+  std::uint32_t heaviest = 1;
+  for (std::size_t i = 0; i < size(); ++i) {
+    const TimePoint since = servers_[i]->usable_since();
+    parts.push_back(since == TimePoint::min() || now == TimePoint::max()
+                        ? 1
+                        : health::share_after(*settings_.slow_start, now - since));
+    candidates.is_ramping = candidates.is_ramping || parts.back() < 1;
+    heaviest = std::max(heaviest, candidates.specs[i].weight);
+  }
+  if (!candidates.is_ramping) return;
+  const std::uint32_t finer = std::max(1U, std::min(kFiner, balance::kWeightMax / heaviest));
+  for (std::size_t i = 0; i < size(); ++i) {
+    std::uint32_t& weight = candidates.specs[i].weight;
+    if (weight == 0) continue;
+    weight = std::max(1U, static_cast<std::uint32_t>(std::lround(weight * finer * parts[i])));
+  }
 }
 
-std::shared_ptr<const Candidates> Backend::renew_candidates() {
-  auto made = make_candidates();
+bool Backend::adopt_servers(TimePoint now) noexcept {
+  bool is_some_new = false;
+  for (std::size_t i = 0; i < size(); ++i) {
+    servers_[i]->configure(settings_.servers[i]);
+    if (!is_new_[i] || !has_predecessor_) continue;
+    servers_[i]->note_new(now);
+    is_some_new = true;
+  }
+  return is_some_new && settings_.slow_start.has_value();
+}
+
+std::shared_ptr<const Candidates> Backend::renew_candidates(TimePoint now) {
+  for (const auto& server : servers_) {
+    const bool is_usable = server->admin_state() == AdminState::ready &&
+                           server->addresses()->problem.empty() && server->weight() != 0;
+    server->note_usable(is_usable, now);
+  }
+  auto made = make_candidates(now);
   const std::lock_guard lock(mutex_);
   candidates_ = made;
   return made;

@@ -26,7 +26,8 @@ struct Candidates {
   std::vector<std::shared_ptr<const ServerAddresses>> addresses;  // by server
   std::vector<std::unique_ptr<const balance::Table>> tables;      // by level
   balance::LevelShares shares;
-  bool has_some = false;  // ready, resolved, with a weight above 0
+  bool is_ramping = false;  // some have a part of their weight only, for a while
+  bool has_some = false;    // ready, resolved, with a weight above 0
 };
 
 // What placement goes by. zone: of this process.
@@ -80,13 +81,15 @@ class Backend {
 
   // What follows: the jobs thread.
   // This generation is in force: weights and limits of its servers become those of its settings.
-  void adopt_servers() noexcept;
-  // A weight, a state or the addresses of a server have changed; the workers are to be told of the
-  // result.
-  std::shared_ptr<const Candidates> renew_candidates();
+  // Whether the candidates are to be renewed, because some of them start slowly.
+  bool adopt_servers(TimePoint now) noexcept;
+  // A weight, a state or the addresses of a server have changed, or time has passed while some are
+  // ramping; the workers are to be told of the result. now: TimePoint::min() at the start.
+  std::shared_ptr<const Candidates> renew_candidates(TimePoint now);
 
  private:
-  std::shared_ptr<const Candidates> make_candidates() const;
+  std::shared_ptr<const Candidates> make_candidates(TimePoint now) const;
+  void ramp(Candidates& candidates, TimePoint now) const;
 
   BackendSettings settings_;
   std::vector<std::shared_ptr<Server>> servers_;
@@ -99,6 +102,8 @@ class Backend {
   std::shared_ptr<const stats::BackendStats> stats_;
   std::shared_ptr<WaitQueue> wait_queue_;
   bool may_be_full_;
+  bool has_predecessor_;
+  std::vector<bool> is_new_;  // by server: the predecessor did not have it
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<const Candidates> candidates_;
 };

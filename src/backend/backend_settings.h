@@ -10,6 +10,7 @@
 #include "balance/placement.h"
 #include "base/time.h"
 #include "config/description.h"
+#include "health/slow_start.h"
 #include "net/server_address.h"
 #include "net/source_address.h"
 #include "net/tcp_settings.h"
@@ -155,6 +156,7 @@ constexpr auto names_of(ProxyProtocol) {
 struct BackendSettings {
   config::Located<std::string> name;
   balance::BalanceSettings balance;
+  std::optional<health::SlowStartSettings> slow_start;
   double overflow = 1.4;
   config::Located<balance::CrossZone> cross_zone{balance::CrossZone::always};
   std::vector<ServerSettings> servers;
@@ -176,6 +178,9 @@ void describe(V& v, BackendSettings& s) {
       .length_min(1)
       .length_max(128);
   v.field("balance", s.balance, "The algorithm that picks a server for each request.");
+  v.field("slow_start", s.slow_start,
+          "A server that is added, or can be used again, gets its share little by little. Without "
+          "it, all of it at once. Nobody is held back when the process starts.");
   v.field("overflow", s.overflow,
           "A priority, or the own zone, keeps all of its traffic while at least 1/overflow of its "
           "weight can be used; below, it gives the rest to the next.")

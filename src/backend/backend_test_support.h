@@ -30,13 +30,13 @@ class ChangeFixture : public testing::Test {
   // Puts settings_, as they are now, into force, as a start or a reload does.
   void apply() {
     auto next = std::make_shared<Backend>(settings_, registry_, backend_.get());
-    next->adopt_servers();
+    next->adopt_servers({});
     view_ = make_local<WorkerBackend>(*worker_, next, 1, connections(), view_.get());
     backend_ = std::move(next);
   }
   virtual ServerConnections& connections() noexcept { return connections_; }
   // What the API does after a change of weights or states.
-  void renew_candidates() { view_->adopt(backend_->renew_candidates()); }
+  void renew_candidates() { view_->adopt(backend_->renew_candidates({})); }
 
   Server& server(std::size_t index) { return backend_->server(balance::to_server(index)); }
   ServerLease pick() { return view_->pick({}, {}).lease; }

@@ -199,7 +199,7 @@ TEST_F(GenerationTest, APickerGoesOnWhereItWasIfTheServersAreTheSame) {
         if (reloads == 0) continue;
         ++settings_.queue_length;
         backend = std::make_shared<Backend>(settings_, registry_, backend.get());
-        backend->adopt_servers();
+        backend->adopt_servers({});
         view = make_local<WorkerBackend>(*run.worker, backend, 1, run.connections, view.get());
       }
       run.leases.clear();

@@ -61,6 +61,14 @@ class Server {
   void configure(const ServerSettings& settings) noexcept;
   void set_weight(std::uint32_t weight) noexcept { weight_.store(weight); }
   void set_admin_state(AdminState state) noexcept { admin_state_.store(state); }
+  // Since when it can be used, if that is since something changed; the minimum if since the start.
+  TimePoint usable_since() const noexcept { return usable_since_; }
+  // now: TimePoint::min() at the start.
+  void note_usable(bool is_usable, TimePoint now) noexcept {
+    if (is_usable && !was_usable_) usable_since_ = now;
+    was_usable_ = is_usable;
+  }
+  void note_new(TimePoint now) noexcept { usable_since_ = now; }
 
  private:
   std::string name_;
@@ -72,6 +80,8 @@ class Server {
   std::shared_ptr<const stats::BackendStats> backend_stats_;
   std::shared_ptr<const ServerAddresses> addresses_;
   std::uint32_t weight_configured_;
+  bool was_usable_ = true;
+  TimePoint usable_since_ = TimePoint::min();
   // Read by all workers, written by the jobs thread only.
   alignas(64) std::atomic<std::uint32_t> weight_;
   std::atomic<std::uint32_t> maxconn_;

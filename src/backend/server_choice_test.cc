@@ -50,11 +50,11 @@ class Chosen {
   }
   void set(std::size_t number, AdminState state) {
     of(server(number)).set_admin_state(state);
-    choice.adopt(backend_.renew_candidates());
+    choice.adopt(backend_.renew_candidates({}));
   }
   void set(std::size_t number, std::uint32_t weight) {
     of(server(number)).set_weight(weight);
-    choice.adopt(backend_.renew_candidates());
+    choice.adopt(backend_.renew_candidates({}));
   }
   ExplainedPick explain(TimePoint now = {}) const { return choice.explain({}, random, now); }
   std::vector<ServerVerdict> verdicts(TimePoint now = {}) const {

@@ -88,7 +88,7 @@ TEST_F(FailureSentence, SaysWhyNobodyCouldBeTried) {
   backend_->server(balance::to_server(0)).set_admin_state(AdminState::disabled);
   backend_->server(balance::to_server(2)).set_admin_state(AdminState::draining);
   backend_->server(balance::to_server(3)).set_weight(0);
-  of_worker_->adopt(backend_->renew_candidates());
+  of_worker_->adopt(backend_->renew_candidates({}));
   ASSERT_FALSE(of_worker_->pick({}, {}).lease);
   EXPECT_EQ(sentence(ErrorKind::no_server),
             "It failed. u1 is disabled, u2 has weight 0, u3 is draining, u4 has weight 0.");

@@ -72,7 +72,7 @@ class ProxyFixture : public testing::Test {
     const auto& before = proxy_->snapshot().backends;
     snapshot->backends.push_back(std::make_shared<backend::Backend>(
         backend_, registry_, before.empty() ? nullptr : before[0].get()));
-    snapshot->backends[0]->adopt_servers();
+    snapshot->backends[0]->adopt_servers({});
     snapshot->predecessors = {before.empty() ? BackendIndex::none : BackendIndex{0}};
     auto listener = std::make_shared<Listener>(listener_, registry_);
     listener->access_log = log_file_;
