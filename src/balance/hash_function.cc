@@ -1,6 +1,5 @@
 #include "balance/hash_function.h"
 
-#define XXH_INLINE_ALL
 #include <bit>
 #include <cstring>
 #include <md5.h>

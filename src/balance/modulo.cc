@@ -42,6 +42,7 @@ std::unique_ptr<const KeyOrder> make_modulo(std::span<const Peer> peers) {
   std::vector<Remainders> servers;
   std::uint64_t end = 0;
   for (const Peer& peer : peers) {
+    WEIR_ASSERT(divisor > 0);
     end += peer.weight / divisor;
     servers.push_back({.end = end, .server = peer.server, .is_member = peer.is_member});
   }
