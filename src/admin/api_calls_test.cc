@@ -48,7 +48,7 @@ constexpr std::string_view kU1 =
     R"({"backend": "users", "name": "u1", "address": "10.0.0.1:8080", "resolved": null, )"
     R"("weight": 5, )"
     R"("weight_configured": 5, "backup": false, "maxconn": null, "state": "ready", "reason": "", )"
-    R"("leases": 0, "attempts": 0, "connect_failures": 0, "added": false})";
+    R"("leases": 0, "score": null, "attempts": 0, "connect_failures": 0, "added": false})";
 
 TEST_F(ApiCalls, ListsSayEverything) {
   const HttpAnswer listeners = ask("GET", "/api/v1/listeners");

@@ -57,6 +57,7 @@ struct ServerState {
   backend::AdminState state = backend::AdminState::ready;
   std::string reason;  // why it gets nothing at present; empty: it can get traffic
   std::uint32_t leases = 0;
+  std::optional<float> score;  // lower is better; if the algorithm goes by any, and it is known
   std::uint64_t attempts = 0;
   std::uint64_t connect_failures = 0;
   bool is_added = false;  // by the API: the file does not have it

@@ -33,6 +33,10 @@ class Object {
     add_key(key);
     append_number(out_, value);
   }
+  void add_real(std::string_view key, float value) {
+    add_key(key);
+    fmt::format_to(std::back_inserter(out_), "{}", value);
+  }
   void add_seconds(std::string_view key, double value) {
     add_key(key);
     fmt::format_to(std::back_inserter(out_), "{:.3f}", value);
@@ -125,6 +129,11 @@ void append_json(std::string& out, const ServerState& server) {
   object.add_text("state", name_of(server.state));
   object.add_text("reason", server.reason);
   object.add_number("leases", server.leases);
+  if (server.score) {
+    object.add_real("score", *server.score);
+  } else {
+    object.add_null("score");
+  }
   object.add_number("attempts", server.attempts);
   object.add_number("connect_failures", server.connect_failures);
   object.add_flag("added", server.is_added);

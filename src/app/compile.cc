@@ -1,9 +1,11 @@
 #include "app/compile.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <map>
 
 #include "app/compile_filters.h"
+#include "balance/readings.h"
 #include "config/difference.h"
 #include "config/reader.h"
 #include "config/text.h"
@@ -220,6 +222,40 @@ void check_balance(const BackendEntry& backend, Problems& problems) {
   }
 }
 
+void check_load_report(const BackendEntry& backend, Problems& problems) {
+  using balance::ReportUse;
+  const std::optional<backend::LoadReportSettings>& report = backend.load_report;
+  const std::string_view algorithm = balance::picker_of(backend.balance).name;
+  const ReportUse use = balance::report_use_of(backend.balance);
+  if (!report) {
+    if (use != ReportUse::required) return;
+    return problems.error(backend.balance.position,
+                          fmt::format("balance: {} goes by load_report, which backend {} has not",
+                                      algorithm, quote(*backend.name)));
+  }
+  if (use == ReportUse::none) {
+    problems.warning(report->position,
+                     fmt::format("balance: {} does not go by load reports", algorithm));
+  }
+  const std::string& path = *report->path;
+  const auto may_be = [](unsigned char c) { return c > ' ' && c < 0x7f && c != '#'; };
+  if (!path.starts_with('/') || !std::ranges::all_of(path, may_be)) {
+    problems.error(
+        report->path.position,
+        "expected a path that begins with '/', without '#' and blanks, found " + quote(path));
+  }
+  if (report->format == backend::LoadReportFormat::prometheus && !report->metrics) {
+    problems.error(report->position,
+                   "format: prometheus needs 'metrics': the names of cpu, memory or others");
+  }
+  for (const auto& server : backend.servers) {
+    const net::Address& address = server.address.address;
+    if (report->port || address.is_unix() || address.port() != 0) continue;
+    problems.error(report->position, "load_report needs a 'port': the address of server " +
+                                         quote(*server.name) + " has none");
+  }
+}
+
 // Tunnels have less to go by than requests.
 void check_keys_of_tunnels(const Settings& settings, const proxy::ListenerSettings& listener,
                            Problems& problems) {
@@ -309,6 +345,7 @@ Settings load_settings(const config::Document& document, Problems& problems) {
     backends.add(backend.name);
     check_backend(backend, problems);
     check_balance(backend, problems);
+    check_load_report(backend, problems);
     check_places(settings, backend, problems);
   }
   for (const auto& listener : settings.listeners) {

@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 constexpr Duration kPingInterval = 500ms;
 // How often the shares of servers that start slowly are made anew.
 constexpr Duration kRampInterval = 250ms;
+constexpr Duration kLoadInterval = 1s;
 // Until the jobs thread, whose queue is full, is asked again.
 constexpr Duration kJobsPause = 100ms;
 
@@ -30,6 +31,7 @@ ControlThread::ControlThread(std::unique_ptr<Worker> worker,
       resolver_(*worker_, *this),
       api_(*worker_, jobs_, *this, configuration),
       service_(*worker_, api_),
+      loads_(*worker_),
       serve_(*this),
       stop_(*this) {}
 
@@ -58,13 +60,18 @@ void ControlThread::Stop::deliver() noexcept {
   owner.scope_.request_stop();
   owner.service_.abort();
   owner.resolver_.stop();
+  owner.loads_.stop();
 }
 
 void ControlThread::run() {
   ::pthread_setname_np(::pthread_self(), "weir-control");
   scope_.spawn(&watch_workers, std::ref(*this));
   scope_.spawn(&renew_ramps, std::ref(*this));
-  while (!stopping_ || !service_.is_stopped() || scope_.running() != 0) worker_->turn();
+  scope_.spawn(&watch_loads, std::ref(*this));
+  const auto is_over = [this] {
+    return stopping_ && service_.is_stopped() && loads_.is_stopped() && scope_.running() == 0;
+  };
+  while (!is_over()) worker_->turn();
 }
 
 // An idle worker does not turn its loop, so each is asked for a sign of life.
@@ -72,6 +79,20 @@ Task<void> ControlThread::watch_workers(ControlThread& control) {
   do {
     for (const auto& worker : control.workers_) worker->ping(control.worker_->now());
   } while (co_await Sleep(*control.worker_, control.scope_, kPingInterval) == Slept::whole);
+}
+
+Task<void> ControlThread::watch_loads(ControlThread& control) {
+  do {
+    control.follow_loads();
+    co_await control.loads_.measure();
+  } while (co_await Sleep(*control.worker_, control.scope_, kLoadInterval) == Slept::whole);
+}
+
+void ControlThread::follow_loads() {
+  const auto snapshot = configuration_.snapshot();
+  if (loads_followed_.lock() == snapshot) return;
+  loads_followed_ = snapshot;
+  loads_.follow(snapshot->backends);
 }
 
 void ControlThread::on_names_changed() noexcept {
@@ -145,6 +166,14 @@ void ControlThread::append_samples(std::vector<stats::Sample>& samples) const {
                                   .reactor = name_of(reactor_)};
   stats::append_process_samples(facts, std::chrono::system_clock::now(), samples);
   configuration_.append_samples(samples);
+  for (const auto& backend : configuration_.snapshot()->backends) {
+    if (!backend->settings().load_report) continue;
+    for (const auto& server : backend->servers()) {
+      samples.push_back({stats::MetricId::server_load_report_failures,
+                         stats::server_labels(backend->name(), server->name()),
+                         static_cast<double>(server->load_report_failures().read())});
+    }
+  }
 }
 
 }  // namespace weir::app

@@ -1,6 +1,6 @@
 #pragma once
-// ControlThread: serves the admin API, resolves host names and watches the workers. Nothing on it
-// takes longer than 5 ms; what does goes to the jobs thread.
+// ControlThread: serves the admin API, resolves host names, and watches the workers and the load of
+// servers. Nothing on it takes longer than 5 ms; what does goes to the jobs thread.
 
 #include <atomic>
 #include <memory>
@@ -11,6 +11,7 @@
 #include "admin/admin_api.h"
 #include "app/live_configuration.h"
 #include "app/worker_thread.h"
+#include "backend/load_watch.h"
 #include "discovery/resolver.h"
 #include "runtime/jobs.h"
 
@@ -65,6 +66,8 @@ class ControlThread final : private admin::ProcessView, private discovery::Names
   static Task<void> adopt_names(ControlThread& control);
   static Task<void> watch_workers(ControlThread& control);
   static Task<void> renew_ramps(ControlThread& control);
+  static Task<void> watch_loads(ControlThread& control);
+  void follow_loads();
 
   std::unique_ptr<Worker> worker_;
   std::span<const std::unique_ptr<WorkerThread>> workers_;
@@ -77,6 +80,8 @@ class ControlThread final : private admin::ProcessView, private discovery::Names
   discovery::Resolver resolver_;
   admin::AdminApi api_;
   admin::HttpService service_;
+  backend::LoadWatch loads_;
+  std::weak_ptr<const proxy::Snapshot> loads_followed_;  // whose backends loads_ has
   Scope scope_;
   // The thread's own.
   bool stopping_ = false;

@@ -244,17 +244,27 @@ std::string print_order(const backend::Backend& backend, const backend::Explaine
   return text + " ...";
 }
 
+// By what an algorithm found another server better.
+std::string print_behind(const backend::JudgedServer& judged, const backend::Backend& backend) {
+  const balance::BalanceSettings& balance = backend.settings().balance;
+  const double score = judged.score.value_or(0);
+  if (!balance.least_connections && !balance.power_of_two && !balance.hash) {
+    return fmt::format("behind: score {:.4g}", score);
+  }
+  const std::uint32_t weight = backend.server(judged.server).weight();
+  const auto leases = std::lround(score * weight);
+  return fmt::format("behind: {} lease{} for weight {}", leases, leases == 1 ? "" : "s", weight);
+}
+
 // Why a server was not picked; nothing if it might have been.
-std::string print_verdict(const backend::JudgedServer& judged, const backend::Server& server) {
+std::string print_verdict(const backend::JudgedServer& judged, const backend::Backend& backend) {
+  const backend::Server& server = backend.server(judged.server);
   switch (judged.verdict) {
     case ServerVerdict::picked:
     case ServerVerdict::usable:
       return "";
-    case ServerVerdict::behind: {
-      const auto leases = std::lround(judged.score.value_or(0) * server.weight());
-      return fmt::format("behind: {} lease{} for weight {}", leases, leases == 1 ? "" : "s",
-                         server.weight());
-    }
+    case ServerVerdict::behind:
+      return print_behind(judged, backend);
     case ServerVerdict::backup:
       return "a backup, while others can be used";
     case ServerVerdict::reserve:
@@ -283,7 +293,7 @@ void add_rejected_servers(Lines& lines, const backend::Backend& backend,
   std::size_t rejected = 0;
   for (const backend::JudgedServer& judged : pick.servers) {
     const backend::Server& server = backend.server(judged.server);
-    const std::string why = print_verdict(judged, server);
+    const std::string why = print_verdict(judged, backend);
     if (why.empty() || ++rejected > kRejectedMax) continue;
     lines.add("  not", fmt::format("{}: {}", server.name(), why),
               backend.settings().servers[balance::to_number(judged.server)].name.position);

@@ -674,6 +674,7 @@ admin::ServerState LiveConfiguration::state_of(const backend::Backend& backend,
       .state = server.admin_state(),
       .reason = {},
       .leases = server.leases(),
+      .score = backend.find_score(index),
       .attempts = server.stats().sum(&stats::ServerCells::attempts),
       .connect_failures = server.stats().sum(&stats::ServerCells::connect_failures),
       .is_added = added_.contains(server.full_name())};

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
+
+#include "balance/readings.h"
 
 namespace weir::backend {
 
@@ -23,6 +26,7 @@ std::vector<balance::ServerPlace> places_of(const BackendSettings& settings,
 Backend::Backend(const BackendSettings& settings, stats::Registry& registry,
                  const Backend* predecessor, const BackendContext& context)
     : settings_(settings),
+      scores_(balance::make_scorer(settings.balance) == nullptr ? 0 : settings.servers.size()),
       picker_(balance::make_picker(settings.balance)),
       placement_(places_of(settings, context.zone), *settings.cross_zone, settings.overflow),
       key_(context.key),
@@ -46,6 +50,7 @@ Backend::Backend(const BackendSettings& settings, stats::Registry& registry,
     lease_counters_.push_back(&servers_.back()->lease_counter());
     is_new_.push_back(!is_same);
   }
+  for (auto& score : scores_) score.store(std::numeric_limits<float>::quiet_NaN());
   candidates_ = make_candidates(TimePoint::max());
 }
 
@@ -75,6 +80,19 @@ std::shared_ptr<const Candidates> Backend::make_candidates(TimePoint now) const 
         made->specs, placement_.candidates_of(static_cast<balance::LevelIndex>(level), usable)));
   }
   return made;
+}
+
+std::optional<float> Backend::find_score(balance::ServerIndex server) const noexcept {
+  if (scores_.empty()) return std::nullopt;
+  const float score = scores_[balance::to_number(server)].load(std::memory_order_relaxed);
+  return std::isfinite(score) ? std::optional(score) : std::nullopt;
+}
+
+void Backend::set_scores(std::span<const float> scores) noexcept {
+  WEIR_ASSERT(scores.size() == scores_.size());
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    scores_[i].store(scores[i], std::memory_order_relaxed);
+  }
 }
 
 std::shared_ptr<const Candidates> Backend::candidates() const {

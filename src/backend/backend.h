@@ -67,8 +67,12 @@ class Backend {
   const net::GeoDatabase* geo() const noexcept { return geo_.get(); }
   // Whether a pick hangs on who asks for it, and for what.
   bool goes_by_request() const noexcept { return key_ != nullptr || geo_ != nullptr; }
-  // Empty: the algorithm goes by none.
+  // Empty: the algorithm goes by none. NaN: not known.
   balance::LoadScores scores() const noexcept WEIR_LIFETIMEBOUND { return scores_; }
+  // nullopt: not known, or infinite.
+  std::optional<float> find_score(balance::ServerIndex server) const noexcept;
+  // One for each server, if the algorithm goes by them. The control thread.
+  void set_scores(std::span<const float> scores) noexcept;
   const stats::BackendStats& stats() const noexcept { return *stats_; }
   // Requests that wait for a server; shared by all generations.
   WaitQueue& wait_queue() const noexcept { return *wait_queue_; }

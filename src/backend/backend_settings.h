@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/load_report_settings.h"
 #include "balance/pickers.h"
 #include "balance/placement.h"
 #include "base/time.h"
@@ -40,6 +41,7 @@ struct ServerSettings {
   config::Located<std::string> zone;
   std::optional<LocationSettings> location;
   std::optional<std::uint32_t> maxconn;
+  double capacity_scaler = 1;
   config::Located<std::optional<net::SourceAddress>> source_address;
 };
 
@@ -70,6 +72,9 @@ void describe(V& v, ServerSettings& s) {
           "Requests and tunnels that the server is sent at a time, over all workers; more wait in "
           "the backend's queue when every server is full.")
       .range(1, 1'000'000);
+  v.field("capacity_scaler", s.capacity_scaler,
+          "With `balance: utilization`: what part of its capacity may be used.")
+      .range(0, 1);
   v.field("source_address", s.source_address,
           "The address of this machine that connections to the server come from, instead of the "
           "backend's.");
@@ -157,6 +162,7 @@ struct BackendSettings {
   config::Located<std::string> name;
   balance::BalanceSettings balance;
   std::optional<health::SlowStartSettings> slow_start;
+  std::optional<LoadReportSettings> load_report;
   double overflow = 1.4;
   config::Located<balance::CrossZone> cross_zone{balance::CrossZone::always};
   std::vector<ServerSettings> servers;
@@ -181,6 +187,8 @@ void describe(V& v, BackendSettings& s) {
   v.field("slow_start", s.slow_start,
           "A server that is added, or can be used again, gets its share little by little. Without "
           "it, all of it at once. Nobody is held back when the process starts.");
+  v.field("load_report", s.load_report,
+          "Where each server says how loaded it is, for the algorithms that go by it.");
   v.field("overflow", s.overflow,
           "A priority, or the own zone, keeps all of its traffic while at least 1/overflow of its "
           "weight can be used; below, it gives the rest to the next.")

@@ -47,6 +47,9 @@ class Server {
   std::uint32_t maxconn() const noexcept { return maxconn_.load(std::memory_order_relaxed); }
   AdminState admin_state() const noexcept { return admin_state_.load(std::memory_order_relaxed); }
 
+  // Load reports that did not come, or not as they should. The control thread counts.
+  stats::Cell& load_report_failures() noexcept { return load_report_failures_; }
+
   // What follows: the jobs thread.
   const std::shared_ptr<const ServerAddresses>& addresses() const noexcept { return addresses_; }
   void set_addresses(std::shared_ptr<const ServerAddresses> addresses) noexcept {
@@ -82,6 +85,7 @@ class Server {
   std::uint32_t weight_configured_;
   bool was_usable_ = true;
   TimePoint usable_since_ = TimePoint::min();
+  stats::Cell load_report_failures_;
   // Read by all workers, written by the jobs thread only.
   alignas(64) std::atomic<std::uint32_t> weight_;
   std::atomic<std::uint32_t> maxconn_;

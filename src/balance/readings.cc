@@ -213,4 +213,12 @@ std::unique_ptr<Scorer> make_scorer(const BalanceSettings& settings) {
   return nullptr;
 }
 
+ReportUse report_use_of(const BalanceSettings& settings) {
+  if (settings.resource || settings.utilization) return ReportUse::required;
+  const auto& least_time = settings.least_time;
+  const bool may_use =
+      settings.adaptive || (least_time && (least_time->cpu > 0 || least_time->round_trip > 0));
+  return may_use ? ReportUse::optional : ReportUse::none;
+}
+
 }  // namespace weir::balance

@@ -41,4 +41,8 @@ class Scorer {
 // Null if the algorithm goes by no scores.
 std::unique_ptr<Scorer> make_scorer(const BalanceSettings& settings);
 
+// Whether the scores need load reports, can do with them, or are made of what Weir measures alone.
+enum class ReportUse : std::uint8_t { none, optional, required };
+ReportUse report_use_of(const BalanceSettings& settings);
+
 }  // namespace weir::balance

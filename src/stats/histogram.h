@@ -49,6 +49,8 @@ class Histogram {
     buckets_[buckets::index_of(duration)].add();
     if (duration > Duration::zero()) sum_ns_.add(static_cast<std::uint64_t>(duration.count()));
   }
+  // Of all durations. Any thread.
+  std::uint64_t sum_ns() const noexcept { return sum_ns_.read(); }
 
  private:
   friend class HistogramCounts;

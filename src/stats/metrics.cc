@@ -205,6 +205,10 @@ constexpr std::array kMetrics = {
     MetricRow{MetricId::server_response_head, histogram, kServer,
               "weir_server_response_head_seconds", kSeconds, offsetof(ServerCells, response_head),
               "Time from the start of an attempt to the response's head."},
+    MetricRow{MetricId::server_load_report_failures, counter, kServer,
+              "weir_server_load_report_failures_total", kNone, kNoCell,
+              "Load reports that did not come in time, could not be read, or had a reading out of "
+              "range."},
     MetricRow{MetricId::name_addresses, gauge, kName, "weir_name_addresses", kNone, kNoCell,
               "Addresses that the name stands for."},
     MetricRow{MetricId::name_addresses_left_out, gauge, kName, "weir_name_addresses_left_out",

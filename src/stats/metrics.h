@@ -71,6 +71,7 @@ enum class MetricId : std::uint8_t {
   server_received,
   server_sent,
   server_response_head,
+  server_load_report_failures,
   name_addresses,
   name_addresses_left_out,
   name_stale,
