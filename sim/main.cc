@@ -1,14 +1,19 @@
-// weir-sim: runs seeds of the simulation, and replays one with its trace.
+// weir-sim: runs seeds of the simulation, and replays one with its trace. weir-sim balance:
+// compares the balancing algorithms.
 
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
+#include "sim/balance_report.h"
 #include "sim/world.h"
 
 namespace {
 
+using weir::sim::BalanceOptions;
+using weir::sim::TableStyle;
 using weir::sim::Trace;
 using weir::sim::World;
 
@@ -73,6 +78,40 @@ bool run_seeds(const Options& options) {
   return true;
 }
 
+struct BalanceCommand {
+  BalanceOptions options;
+  bool is_markdown = false;
+  std::string svg_folder;
+};
+
+CLI::App* add_balance_command(CLI::App& app, BalanceCommand& command) {
+  auto* balance = app.add_subcommand("balance", "Compare the balancing algorithms.");
+  balance->add_option("--seed", command.options.seed, "Of the requests, and of chance.");
+  balance->add_option("--requests", command.options.requests, "For each algorithm and load.")
+      ->check(CLI::Range(1'000, 100'000'000));
+  balance->add_flag("--markdown", command.is_markdown, "Write the tables for a page.");
+  balance->add_option("--svg", command.svg_folder, "Write plots into this folder.")
+      ->check(CLI::ExistingDirectory);
+  return balance;
+}
+
+bool run_balance(const BalanceCommand& command) {
+  const weir::sim::BalanceReport report = weir::sim::measure_balance(command.options);
+  const auto style = command.is_markdown ? TableStyle::markdown : TableStyle::plain;
+  std::fputs(weir::sim::write_tables(report, style).c_str(), stdout);
+  if (command.svg_folder.empty()) return true;
+  for (const weir::sim::Plot& plot : weir::sim::draw_plots(report)) {
+    const std::string path = fmt::format("{}/{}", command.svg_folder, plot.name);
+    std::ofstream file(path, std::ios::binary);
+    file << plot.svg;
+    file.close();
+    if (file) continue;
+    std::fprintf(stderr, "cannot write %s\n", path.c_str());
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -84,7 +123,10 @@ int main(int argc, char** argv) {
   app.add_flag("--long", options.is_long, "Run seeds 1..10000.")->excludes(seed);
   app.add_option("--steps", options.steps, "Stop after so many steps.");
   app.add_flag("--trace", options.trace, "Print what happens.");
+  BalanceCommand balance_command;
+  const CLI::App* balance = add_balance_command(app, balance_command);
   CLI11_PARSE(app, argc, argv);
+  if (balance->parsed()) return run_balance(balance_command) ? 0 : 1;
   if (options.is_long) options.seeds = "1..10000";
   std::signal(SIGABRT, &on_abort);
   const bool passed = options.seeds.empty() ? run_seed(options.seed, options) : run_seeds(options);
