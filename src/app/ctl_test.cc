@@ -177,6 +177,7 @@ class CtlTables : public testing::Test {
                          .maxconn = 200,
                          .reason = {},
                          .leases = 3,
+                         .score = {},
                          .attempts = 1234,
                          .connect_failures = 1};
   admin::ServerState u2_{.backend = "users",
@@ -190,6 +191,7 @@ class CtlTables : public testing::Test {
                          .maxconn = {},
                          .state = backend::AdminState::draining,
                          .reason = "draining",
+                         .score = {},
                          .is_added = true};
 };
 

@@ -9,7 +9,7 @@
 #include "app/compile.h"
 #include "app/explain.h"
 #include "app/route_text.h"
-#include "config/difference.h"
+#include "app/settings_change.h"
 #include "config/text.h"
 
 namespace weir::app {
@@ -21,7 +21,6 @@ using backend::AdminState;
 using config::quote;
 using proxy::BackendIndex;
 
-constexpr std::size_t kChangesShown = 100;
 // For names that nobody has asked for yet: what resolves at all mostly does so much sooner.
 constexpr Duration kFirstAnswersWait = 2s;
 // More than workers need to accept who has connected to an address that goes.
@@ -33,53 +32,6 @@ std::unexpected<Refusal> refuse(std::uint16_t status, std::string reason, std::s
 
 std::unexpected<Refusal> refuse_closed() {
   return refuse(503, "shutting_down", "Weir is stopping");
-}
-
-// "backends[users].servers[u1].weight: 5 -> 3".
-std::string print_change(const config::Difference& difference) {
-  switch (difference.kind) {
-    case config::Difference::Kind::added:
-      return fmt::format("{}: added {}", difference.path, difference.after);
-    case config::Difference::Kind::removed:
-      return difference.path + ": removed";
-    case config::Difference::Kind::changed:
-      return fmt::format("{}: {} -> {}", difference.path, difference.before, difference.after);
-    case config::Difference::Kind::reordered:
-      return difference.path + ": order changed";
-  }
-  return {};
-}
-
-// What only a new process can change.
-auto process_settings(auto& settings) {
-  return std::tie(settings.admin, settings.workers, settings.worker_connections,
-                  settings.worker_buffers, settings.worker_pipes, settings.zone);
-}
-
-// next goes on with those of the process; a warning for each that it would have otherwise.
-std::vector<std::string> keep_process_settings(Settings& next, const Settings& in_force) {
-  Settings before;
-  Settings after;
-  process_settings(before) = process_settings(in_force);
-  process_settings(after) = process_settings(next);
-  process_settings(next) = process_settings(in_force);
-  std::vector<std::string> warnings;
-  for (const config::Difference& difference : config::find_differences(before, after)) {
-    warnings.push_back(print_change(difference) + ": takes effect at the next start");
-  }
-  return warnings;
-}
-
-std::vector<std::string> print_changes(const Settings& before, const Settings& after) {
-  std::vector<std::string> changes;
-  const auto differences = config::find_differences(before, after);
-  for (const auto& difference : differences | std::views::take(kChangesShown)) {
-    changes.push_back(print_change(difference));
-  }
-  if (differences.size() > kChangesShown) {
-    changes.push_back(fmt::format("{} more", differences.size() - kChangesShown));
-  }
-  return changes;
 }
 
 // Whether an address takes IPv6 alone, because the same port of IPv4 is listened on as well.

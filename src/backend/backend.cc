@@ -137,7 +137,11 @@ std::shared_ptr<const Candidates> Backend::renew_candidates(TimePoint now) {
   for (const auto& server : servers_) {
     const bool is_usable = server->admin_state() == AdminState::ready &&
                            server->addresses()->problem.empty() && server->weight() != 0;
-    server->note_usable(is_usable, now);
+    if (is_usable) {
+      server->note_usable(now);
+    } else {
+      server->note_unusable();
+    }
   }
   auto made = make_candidates(now);
   const std::lock_guard lock(mutex_);

@@ -66,10 +66,11 @@ class Server {
   void set_admin_state(AdminState state) noexcept { admin_state_.store(state); }
   // Since when it can be used, if that is since something changed; the minimum if since the start.
   TimePoint usable_since() const noexcept { return usable_since_; }
+  void note_unusable() noexcept { was_usable_ = false; }
   // now: TimePoint::min() at the start.
-  void note_usable(bool is_usable, TimePoint now) noexcept {
-    if (is_usable && !was_usable_) usable_since_ = now;
-    was_usable_ = is_usable;
+  void note_usable(TimePoint now) noexcept {
+    if (!was_usable_) usable_since_ = now;
+    was_usable_ = true;
   }
   void note_new(TimePoint now) noexcept { usable_since_ = now; }
 
