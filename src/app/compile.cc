@@ -207,9 +207,12 @@ void check_source(const BackendEntry& backend, const backend::ServerSettings& se
 void check_balance(const BackendEntry& backend, Problems& problems) {
   const std::optional<balance::HashSettings>& hash = backend.balance.hash;
   if (!hash) return;
+  std::vector<std::string> addresses;
+  for (const auto& server : backend.servers) addresses.push_back(print_scalar(server.address));
   std::vector<balance::ServerSpec> specs;
   for (const auto& server : backend.servers) {
-    specs.push_back({.weight = server.weight, .name = *server.name});
+    specs.push_back(
+        {.weight = server.weight, .name = *server.name, .address = addresses[specs.size()]});
   }
   balance::check(*hash, specs, problems);
   const auto key = proxy::Template::parse(*hash->key, proxy::Known::request);
