@@ -207,9 +207,12 @@ void check_source(const BackendEntry& backend, const backend::ServerSettings& se
 void check_balance(const BackendEntry& backend, Problems& problems) {
   const std::optional<balance::HashSettings>& hash = backend.balance.hash;
   if (!hash) return;
+  std::vector<std::string> addresses;
+  for (const auto& server : backend.servers) addresses.push_back(print_scalar(server.address));
   std::vector<balance::ServerSpec> specs;
   for (const auto& server : backend.servers) {
-    specs.push_back({.weight = server.weight, .name = *server.name});
+    specs.push_back(
+        {.weight = server.weight, .name = *server.name, .address = addresses[specs.size()]});
   }
   balance::check(*hash, specs, problems);
   const auto key = proxy::Template::parse(*hash->key, proxy::Known::request);
@@ -271,12 +274,18 @@ void check_load_report(const BackendEntry& backend, Problems& problems) {
   }
 }
 
+bool may_use(const proxy::ListenerSettings& listener, const BackendEntry& backend) {
+  return *listener.backend == *backend.name ||
+         std::ranges::any_of(listener.split,
+                             [&](const auto& group) { return *group.backend == *backend.name; });
+}
+
 // Tunnels have less to go by than requests.
 void check_keys_of_tunnels(const Settings& settings, const proxy::ListenerSettings& listener,
                            Problems& problems) {
   if (listener.protocol != proxy::Protocol::tcp) return;
   for (const auto& backend : settings.backends) {
-    if (*backend.name != *listener.backend || !backend.balance.hash) continue;
+    if (!backend.balance.hash || !may_use(listener, backend)) continue;
     const Located<std::string>& text = backend.balance.hash->key;
     const auto key = proxy::Template::parse(*text, proxy::Known::request);
     if (!key || key->first_of_request().empty()) continue;

@@ -123,14 +123,11 @@ void Backend::ramp(Candidates& candidates, TimePoint now) const {
 }
 
 bool Backend::adopt_servers(TimePoint now) noexcept {
-  bool is_some_new = false;
   for (std::size_t i = 0; i < size(); ++i) {
     servers_[i]->configure(settings_.servers[i]);
-    if (!is_new_[i] || !has_predecessor_) continue;
-    servers_[i]->note_new(now);
-    is_some_new = true;
+    if (is_new_[i] && has_predecessor_) servers_[i]->note_new(now);
   }
-  return is_some_new && settings_.slow_start.has_value();
+  return has_predecessor_ && settings_.slow_start.has_value();
 }
 
 std::shared_ptr<const Candidates> Backend::renew_candidates(TimePoint now) {

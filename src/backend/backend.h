@@ -84,8 +84,9 @@ class Backend {
   std::shared_ptr<const Candidates> candidates() const;
 
   // What follows: the jobs thread.
-  // This generation is in force: weights and limits of its servers become those of its settings.
-  // Whether the candidates are to be renewed, because some of them start slowly.
+  // This generation comes into force, once: weights and limits of its servers become those of its
+  // settings. Whether the candidates are to be renewed, because some of them may start slowly: new
+  // ones, and those that were at it under the predecessor.
   bool adopt_servers(TimePoint now) noexcept;
   // A weight, a state or the addresses of a server have changed, or time has passed while some are
   // ramping; the workers are to be told of the result. now: TimePoint::min() at the start.

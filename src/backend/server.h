@@ -84,7 +84,7 @@ class Server {
   std::shared_ptr<const stats::BackendStats> backend_stats_;
   std::shared_ptr<const ServerAddresses> addresses_;
   std::uint32_t weight_configured_;
-  bool was_usable_ = true;
+  bool was_usable_ = weight_configured_ != 0;
   TimePoint usable_since_ = TimePoint::min();
   stats::Cell load_report_failures_;
   // Read by all workers, written by the jobs thread only.

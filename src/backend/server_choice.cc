@@ -103,7 +103,9 @@ ServerIndex ServerChoice::pick_candidate(const PickFor& request, PickInput& inpu
 ServerIndex ServerChoice::pick_by_level(const PickFor& request, const PickInput& input) noexcept {
   const balance::Picker& picker = backend_.picker();
   if (states_.size() == 1) return picker.pick(table(LevelIndex{0}), state(LevelIndex{0}), input);
-  balance::LevelOrder order(backend_.placement(), candidates_->shares, input.random,
+  // A key keeps its level, as long as the shares of the levels are the same.
+  balance::LevelOrder order(backend_.placement(), candidates_->shares,
+                            input.hash.value_or(input.random),
                             request.client ? &*request.client : nullptr);
   for (LevelIndex level = order.next(); level != LevelIndex::none; level = order.next()) {
     const ServerIndex index = picker.pick(table(level), state(level), input);

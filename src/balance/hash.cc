@@ -102,8 +102,9 @@ ServerIndex pick_bounded(const HashTable& table, HashState& state, std::uint64_t
 
 void check_table_size(const HashSettings& settings, std::size_t servers,
                       config::Problems& problems) {
-  if (*settings.method != HashMethod::maglev) return;
   const std::uint64_t size = *settings.table_size;
+  if (*settings.method != HashMethod::maglev) return;
+  if (size < kTableSizeMin || size > kTableSizeMax) return;  // reported already
   if (!is_prime(size)) {
     std::uint64_t below = size;
     std::uint64_t above = size;

@@ -33,6 +33,10 @@ constexpr auto names_of(ServerKey) {
       {{"name", ServerKey::name}, {"address", ServerKey::address}});
 }
 
+// Primes, so that every size between them has one on either side.
+inline constexpr std::uint32_t kTableSizeMin = 2;
+inline constexpr std::uint32_t kTableSizeMax = 1'048'573;
+
 struct HashSettings {
   config::Located<std::string> key = std::string("${client.address}");
   config::Located<HashMethod> method = HashMethod::ring;
@@ -61,7 +65,8 @@ void describe(V& v, HashSettings& s) {
   v.field("points", s.points, "ring: points of a server of average weight.").range(1, 10'000);
   v.field("points_min", s.points_min, "ring: points of all servers together, at least.")
       .range(0, 1'048'576);
-  v.field("table_size", s.table_size, "maglev: slots of the table, a prime.").range(2, 1'048'573);
+  v.field("table_size", s.table_size, "maglev: slots of the table, a prime.")
+      .range(kTableSizeMin, kTableSizeMax);
   v.field("load_max", s.load_max,
           "A server gets at most this many times its share of the attempts in flight, rounded up; "
           "what is above goes to the next server of its key. Without it there is no bound.")
