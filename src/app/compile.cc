@@ -204,6 +204,35 @@ void check_source(const BackendEntry& backend, const backend::ServerSettings& se
                                       quote(*server.name));
 }
 
+// What tells the requests of a backend apart.
+void check_key(const Located<std::string>& text, Problems& problems) {
+  const auto key = proxy::Template::parse(*text, proxy::Known::request);
+  if (!key) {
+    problems.error(text.position, "found " + quote(*text) + ": " + key.error());
+  } else if (key->constant()) {
+    problems.error(text.position, "found " + quote(*text) +
+                                      ": a key without values, such as ${client.address}, is the "
+                                      "same for all requests");
+  }
+}
+
+void check_subsets(const BackendEntry& backend, Problems& problems) {
+  if (backend.subsets) check_key(backend.subsets->key, problems);
+  bool are_some_in_one = false;
+  for (const auto& server : backend.servers) {
+    if (server.subset->empty()) continue;
+    are_some_in_one = true;
+    if (backend.subsets) continue;
+    problems.error(server.subset.position, "server " + quote(*server.name) +
+                                               " is in a subset, and backend " +
+                                               quote(*backend.name) + " has no 'subsets'");
+  }
+  if (backend.subsets && !are_some_in_one) {
+    problems.error(backend.subsets->key.position,
+                   "no server of backend " + quote(*backend.name) + " is in a 'subset'");
+  }
+}
+
 void check_balance(const BackendEntry& backend, Problems& problems) {
   const std::optional<balance::HashSettings>& hash = backend.balance.hash;
   if (!hash) return;
@@ -215,14 +244,7 @@ void check_balance(const BackendEntry& backend, Problems& problems) {
         {.weight = server.weight, .name = *server.name, .address = addresses[specs.size()]});
   }
   balance::check(*hash, specs, problems);
-  const auto key = proxy::Template::parse(*hash->key, proxy::Known::request);
-  if (!key) {
-    problems.error(hash->key.position, "found " + quote(*hash->key) + ": " + key.error());
-  } else if (key->constant()) {
-    problems.error(hash->key.position, "found " + quote(*hash->key) +
-                                           ": a key without values, such as ${client.address}, is "
-                                           "the same for all requests");
-  }
+  check_key(hash->key, problems);
 }
 
 void check_forecast(const BackendEntry& backend, Problems& problems) {
@@ -284,14 +306,17 @@ bool may_use(const proxy::ListenerSettings& listener, const BackendEntry& backen
 void check_keys_of_tunnels(const Settings& settings, const proxy::ListenerSettings& listener,
                            Problems& problems) {
   if (listener.protocol != proxy::Protocol::tcp) return;
-  for (const auto& backend : settings.backends) {
-    if (!backend.balance.hash || !may_use(listener, backend)) continue;
-    const Located<std::string>& text = backend.balance.hash->key;
+  const auto check = [&](const Located<std::string>& text) {
     const auto key = proxy::Template::parse(*text, proxy::Known::request);
-    if (!key || key->first_of_request().empty()) continue;
+    if (!key || key->first_of_request().empty()) return;
     problems.error(text.position, "the listener " + quote(*listener.name) +
                                       " has protocol: tcp, whose connections have no " +
                                       quote(key->first_of_request()));
+  };
+  for (const auto& backend : settings.backends) {
+    if (!may_use(listener, backend)) continue;
+    if (backend.balance.hash) check(backend.balance.hash->key);
+    if (backend.subsets) check(backend.subsets->key);
   }
 }
 
@@ -326,7 +351,7 @@ void check_places(const Settings& settings, const BackendEntry& backend, Problem
   if (levels > balance::kLevelsMax) {
     problems.error(backend.name.position,
                    "the servers of backend " + quote(*backend.name) + " are at " +
-                       std::to_string(levels) + " priorities, zones and places; at most " +
+                       std::to_string(levels) + " priorities, zones, subsets and places; at most " +
                        std::to_string(balance::kLevelsMax) + " can be told apart");
   }
 }
@@ -369,6 +394,7 @@ Settings load_settings(const config::Document& document, Problems& problems) {
     backends.add(backend.name);
     check_backend(backend, problems);
     check_balance(backend, problems);
+    check_subsets(backend, problems);
     check_load_report(backend, problems);
     check_forecast(backend, problems);
     check_places(settings, backend, problems);
@@ -419,6 +445,7 @@ void compile_backends(const Settings& settings, stats::Registry& registry, const
   for (const auto& backend : settings.backends) {
     const backend::BackendContext context{.zone = *settings.zone,
                                           .key = proxy::make_key(backend.balance),
+                                          .subset_key = proxy::make_subset_key(backend),
                                           .geo = has_locations(backend) ? snapshot.geo : nullptr};
     const auto found = known.find(*backend.name);
     if (found == known.end()) {

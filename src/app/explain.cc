@@ -253,7 +253,9 @@ std::string print_behind(const backend::JudgedServer& judged, const backend::Bac
   }
   const std::uint32_t weight = backend.server(judged.server).weight();
   const auto leases = std::lround(score * weight);
-  return fmt::format("behind: {} lease{} for weight {}", leases, leases == 1 ? "" : "s", weight);
+  return fmt::format("{}: {} lease{} for weight {}",
+                     balance.hash ? "the key goes elsewhere" : "behind", leases,
+                     leases == 1 ? "" : "s", weight);
 }
 
 // Why a server was not picked; nothing if it might have been.
@@ -268,9 +270,11 @@ std::string print_verdict(const backend::JudgedServer& judged, const backend::Ba
     case ServerVerdict::backup:
       return "a backup, while others can be used";
     case ServerVerdict::reserve:
-      return "another priority, zone or place comes first";
+      return "another priority, zone, subset or place comes first";
     case ServerVerdict::unplaced:
       return "of another zone (cross_zone: never)";
+    case ServerVerdict::other_subset:
+      return "of another subset";
     case ServerVerdict::refused_a_moment_ago:
       return fmt::format("refused a connection {:.1f} s ago",
                          std::chrono::duration<double>(judged.since_refusal).count());
@@ -479,6 +483,13 @@ backend::PickFor explain_pick_for(Lines& lines, const backend::Backend& backend,
     lines.add("key", text ? fmt::format("{} = {}", key->text().text(), quote(*text))
                           : fmt::format("{}: the request has none of it, so the server is drawn",
                                         key->text().text()));
+  }
+  if (const proxy::TemplateKey* const key = proxy::subset_key_of(backend)) {
+    const auto name = key->write(source, space);
+    const bool is_known = name && backend.find_subset(*name) != balance::SubsetIndex::none;
+    lines.add("subset", fmt::format("{}{}{}", key->text().text(),
+                                    name ? " = " + quote(*name) : ": not in the request",
+                                    is_known ? "" : ": no server is in it"));
   }
   if (backend.geo() != nullptr) {
     std::array<char, INET6_ADDRSTRLEN> ip;

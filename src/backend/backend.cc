@@ -4,19 +4,45 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "balance/readings.h"
 
 namespace weir::backend {
+namespace {
+
+// Sorted; servers in no subset do not count.
+std::vector<std::string> names_of_subsets(const BackendSettings& settings) {
+  std::set<std::string> names;
+  for (const ServerSettings& server : settings.servers) {
+    if (!server.subset->empty()) names.insert(*server.subset);
+  }
+  return {names.begin(), names.end()};
+}
+
+balance::SubsetIndex find_name(std::span<const std::string> sorted,
+                               std::string_view name) noexcept {
+  const auto found = std::ranges::lower_bound(sorted, name);
+  if (found == sorted.end() || *found != name) return balance::SubsetIndex::none;
+  return static_cast<balance::SubsetIndex>(found - sorted.begin() + 1);
+}
+
+balance::SubsetFallback fallback_of(const BackendSettings& settings) {
+  return settings.subsets ? settings.subsets->fallback : balance::SubsetFallback::any;
+}
+
+}  // namespace
 
 std::vector<balance::ServerPlace> places_of(const BackendSettings& settings,
                                             std::string_view zone) {
+  const std::vector<std::string> subsets = names_of_subsets(settings);
   std::vector<balance::ServerPlace> places;
   for (const ServerSettings& server : settings.servers) {
     balance::ServerPlace& place = places.emplace_back();
     if (server.backup) place.role = balance::ServerRole::backup;
     place.priority = server.priority;
     place.is_local = *server.zone == zone;
+    place.subset = find_name(subsets, *server.subset);
     if (!server.location) continue;
     place.location = balance::GeoPoint::at(server.location->latitude, server.location->longitude);
   }
@@ -28,8 +54,11 @@ Backend::Backend(const BackendSettings& settings, stats::Registry& registry,
     : settings_(settings),
       scores_(balance::make_scorer(settings.balance) == nullptr ? 0 : settings.servers.size()),
       picker_(balance::make_picker(settings.balance)),
-      placement_(places_of(settings, context.zone), *settings.cross_zone, settings.overflow),
+      placement_(places_of(settings, context.zone), *settings.cross_zone, settings.overflow,
+                 fallback_of(settings)),
+      subsets_(names_of_subsets(settings)),
       key_(context.key),
+      subset_key_(context.subset_key),
       geo_(context.geo),
       stats_(registry.backend(settings.name.value)),
       wait_queue_(predecessor != nullptr ? predecessor->wait_queue_
@@ -80,6 +109,10 @@ std::shared_ptr<const Candidates> Backend::make_candidates(TimePoint now) const 
         made->specs, placement_.candidates_of(static_cast<balance::LevelIndex>(level), usable)));
   }
   return made;
+}
+
+balance::SubsetIndex Backend::find_subset(std::string_view name) const noexcept {
+  return find_name(subsets_, name);
 }
 
 std::optional<float> Backend::find_score(balance::ServerIndex server) const noexcept {

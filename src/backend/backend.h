@@ -35,9 +35,10 @@ std::vector<balance::ServerPlace> places_of(const BackendSettings& settings, std
 
 // What a backend is given beside its own settings.
 struct BackendContext {
-  std::string_view zone = {};                        // of this process
-  std::shared_ptr<const BalanceKey> key = nullptr;   // of the algorithm, if it has one
-  std::shared_ptr<const net::GeoDatabase> geo = {};  // if a server says where it is
+  std::string_view zone = {};                         // of this process
+  std::shared_ptr<const BalanceKey> key = nullptr;    // of the algorithm, if it has one
+  std::shared_ptr<const BalanceKey> subset_key = {};  // of `subsets`, if it has them
+  std::shared_ptr<const net::GeoDatabase> geo = {};   // if a server says where it is
 };
 
 class Backend {
@@ -64,9 +65,14 @@ class Backend {
     return lease_counters_;
   }
   const BalanceKey* key() const noexcept { return key_.get(); }
+  const BalanceKey* subset_key() const noexcept { return subset_key_.get(); }
+  // none: there is no such subset.
+  balance::SubsetIndex find_subset(std::string_view name) const noexcept;
   const net::GeoDatabase* geo() const noexcept { return geo_.get(); }
   // Whether a pick hangs on who asks for it, and for what.
-  bool goes_by_request() const noexcept { return key_ != nullptr || geo_ != nullptr; }
+  bool goes_by_request() const noexcept {
+    return key_ != nullptr || subset_key_ != nullptr || geo_ != nullptr;
+  }
   // Empty: the algorithm goes by none. NaN: not known.
   balance::LoadScores scores() const noexcept WEIR_LIFETIMEBOUND { return scores_; }
   // nullopt: not known, or infinite.
@@ -102,7 +108,9 @@ class Backend {
   std::vector<std::atomic<float>> scores_;                         // of servers_, or empty
   std::unique_ptr<const balance::Picker> picker_;
   balance::Placement placement_;
+  std::vector<std::string> subsets_;  // their names, sorted
   std::shared_ptr<const BalanceKey> key_;
+  std::shared_ptr<const BalanceKey> subset_key_;
   std::shared_ptr<const net::GeoDatabase> geo_;
   std::shared_ptr<const stats::BackendStats> stats_;
   std::shared_ptr<WaitQueue> wait_queue_;

@@ -39,6 +39,7 @@ struct ServerSettings {
   bool backup = false;
   std::uint32_t priority = 0;
   config::Located<std::string> zone;
+  config::Located<std::string> subset;
   std::optional<LocationSettings> location;
   std::optional<std::uint32_t> maxconn;
   double capacity_scaler = 1;
@@ -65,6 +66,8 @@ void describe(V& v, ServerSettings& s) {
           "(see the backend's `overflow`), and so on; backups come after all.")
       .range(0, balance::kPriorityMax);
   v.field("zone", s.zone, "Where the server runs; see the backend's `cross_zone`.").length_max(128);
+  v.field("subset", s.subset, "The subset that it belongs to; see the backend's `subsets`.")
+      .length_max(128);
   v.field("location", s.location,
           "Where the server is on earth: clients are sent to the nearest place that has a usable "
           "server. Needs `geo_database`.");
@@ -158,6 +161,22 @@ constexpr auto names_of(ProxyProtocol) {
       {{"v1", ProxyProtocol::v1}, {"v2", ProxyProtocol::v2}});
 }
 
+struct SubsetSettings {
+  config::Located<std::string> key;
+  balance::SubsetFallback fallback = balance::SubsetFallback::any;
+};
+
+template <class V>
+void describe(V& v, SubsetSettings& s) {
+  v.field("key", s.key, "Text with ${...} values: the name of the subset that is to answer.")
+      .required()
+      .length_min(1)
+      .length_max(4096);
+  v.field("fallback", s.fallback,
+          "What a request gets whose subset has nobody to answer it, or that names none: any "
+          "server, or none.");
+}
+
 struct BackendSettings {
   config::Located<std::string> name;
   balance::BalanceSettings balance;
@@ -165,6 +184,7 @@ struct BackendSettings {
   std::optional<LoadReportSettings> load_report;
   double overflow = 1.4;
   config::Located<balance::CrossZone> cross_zone{balance::CrossZone::always};
+  std::optional<SubsetSettings> subsets;
   std::vector<ServerSettings> servers;
   BackendTimeouts timeouts;
   RetrySettings retry;
@@ -196,6 +216,8 @@ void describe(V& v, BackendSettings& s) {
   v.field("cross_zone", s.cross_zone,
           "What servers of other zones than the process's `zone` get: always as much as its own; "
           "overflow: what is too much for its own; never: nothing.");
+  v.field("subsets", s.subsets,
+          "Requests say which of the servers are to answer them: those of one `subset`.");
   v.field("servers", s.servers, "The servers that can answer the same requests.")
       .required()
       .size(1, balance::kServersMax);

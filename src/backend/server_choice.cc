@@ -102,11 +102,13 @@ ServerIndex ServerChoice::pick_candidate(const PickFor& request, PickInput& inpu
 
 ServerIndex ServerChoice::pick_by_level(const PickFor& request, const PickInput& input) noexcept {
   const balance::Picker& picker = backend_.picker();
-  if (states_.size() == 1) return picker.pick(table(LevelIndex{0}), state(LevelIndex{0}), input);
+  if (states_.size() == 1 && !backend_.placement().has_subsets()) {
+    return picker.pick(table(LevelIndex{0}), state(LevelIndex{0}), input);
+  }
   // A key keeps its level, as long as the shares of the levels are the same.
-  balance::LevelOrder order(backend_.placement(), candidates_->shares,
-                            input.hash.value_or(input.random),
-                            request.client ? &*request.client : nullptr);
+  balance::LevelOrder order(
+      backend_.placement(), candidates_->shares, input.hash.value_or(input.random),
+      {.client = request.client ? &*request.client : nullptr, .subset = request.subset});
   for (LevelIndex level = order.next(); level != LevelIndex::none; level = order.next()) {
     const ServerIndex index = picker.pick(table(level), state(level), input);
     if (index != ServerIndex::none) return index;
@@ -195,9 +197,11 @@ ExplainedPick ServerChoice::explain(const PickFor& request, Random random, TimeP
       request, {.random = Random(random).next(), .now = now, .recorder = &recorder}, Slot::look);
   for (std::size_t i = 0; i < backend_.size(); ++i) {
     const ServerIndex server = balance::to_server(i);
-    explained.servers.push_back({.server = server,
-                                 .verdict = copy.judge(server, explained.picked),
-                                 .since_refusal = now - refused_at(server)});
+    const ServerVerdict verdict = is_outside_subset(server, request, explained.picked)
+                                      ? ServerVerdict::other_subset
+                                      : copy.judge(server, explained.picked);
+    explained.servers.push_back(
+        {.server = server, .verdict = verdict, .since_refusal = now - refused_at(server)});
   }
   for (const balance::ConsideredServer& considered : recorder.considered()) {
     JudgedServer& judged = explained.servers[balance::to_number(considered.server)];
@@ -214,6 +218,21 @@ ExplainedPick ServerChoice::explain(const PickFor& request, Random random, TimeP
   explained.order = pick_some(request, random, now);
   explained.is_drawn = explained.order != pick_some(request, Random(~random.next()), now);
   return explained;
+}
+
+// Where the subset of the request was kept to.
+bool ServerChoice::is_outside_subset(ServerIndex server, const PickFor& request,
+                                     ServerIndex picked) const noexcept {
+  if (backend_.subset_key() == nullptr) return false;
+  const balance::Placement& placement = backend_.placement();
+  if (picked == ServerIndex::none) {
+    return backend_.settings().subsets->fallback == balance::SubsetFallback::none &&
+           (request.subset == balance::SubsetIndex::none ||
+            placement.subset_of(server) != request.subset);
+  }
+  return request.subset != balance::SubsetIndex::none &&
+         placement.subset_of(picked) == request.subset &&
+         placement.subset_of(server) != request.subset;
 }
 
 std::vector<ServerIndex> ServerChoice::pick_some(const PickFor& request, Random random,

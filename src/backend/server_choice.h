@@ -15,11 +15,12 @@ namespace weir::backend {
 
 enum class ServerVerdict : std::uint8_t {
   picked,
-  usable,    // might have been picked as well
-  behind,    // usable, but by the algorithm's measure another one is better
-  backup,    // usable, but so is a primary
-  reserve,   // usable, but another priority, zone or place comes first
-  unplaced,  // of a zone that gets nothing
+  usable,        // might have been picked as well
+  behind,        // usable, but by the algorithm's measure another one is better
+  backup,        // usable, but so is a primary
+  reserve,       // usable, but another priority, zone, subset or place comes first
+  unplaced,      // of a zone that gets nothing
+  other_subset,  // usable, but not what the request asks for
   refused_a_moment_ago,
   full,  // at its maxconn
   weight_zero,
@@ -39,6 +40,7 @@ struct JudgedServer {
 struct PickFor {
   std::optional<std::uint64_t> hash = {};        // of the algorithm's key; nullopt: it has none
   std::optional<balance::GeoPoint> client = {};  // where it comes from; nullopt: not known
+  balance::SubsetIndex subset = balance::SubsetIndex::none;  // none: no subset that is known
 };
 
 // What a pick would give at present.
@@ -104,6 +106,8 @@ class ServerChoice {
   balance::ServerIndex pick_candidate(const PickFor& request, balance::PickInput& input) noexcept;
   balance::ServerIndex pick_by_level(const PickFor& request,
                                      const balance::PickInput& input) noexcept;
+  bool is_outside_subset(balance::ServerIndex server, const PickFor& request,
+                         balance::ServerIndex picked) const noexcept;
   std::vector<balance::ServerIndex> pick_some(const PickFor& request, Random random,
                                               TimePoint now) const;
   const balance::Table& table(balance::LevelIndex level) const noexcept {

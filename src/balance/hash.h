@@ -55,7 +55,7 @@ struct HashSettings {
 template <class V>
 void describe(V& v, HashSettings& s) {
   v.field("key", s.key,
-          "What is hashed: text with ${...} values. A request in which one of them is missing goes "
+          "What is hashed: text with ${...} values. A request in which all of them are missing goes "
           "to a random server.")
       .length_min(1)
       .length_max(4096);

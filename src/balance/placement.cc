@@ -12,13 +12,14 @@ namespace weir::balance {
 namespace {
 
 // What tells levels apart, in their order.
-using LevelKey = std::tuple<bool, std::uint32_t, bool, float, float, float>;
+using LevelKey = std::tuple<bool, std::uint32_t, bool, SubsetIndex, float, float, float>;
 
 LevelKey key_of(const ServerPlace& place, CrossZone cross_zone) {
   const bool is_foreign = cross_zone != CrossZone::always && !place.is_local;
   const GeoPoint nowhere{0, 0, 0};
   const GeoPoint& at = place.location ? *place.location : nowhere;
-  return {place.role == ServerRole::backup, place.priority, is_foreign, at.x, at.y, at.z};
+  return {
+      place.role == ServerRole::backup, place.priority, is_foreign, place.subset, at.x, at.y, at.z};
 }
 
 bool is_used(const ServerPlace& place, CrossZone cross_zone) {
@@ -60,14 +61,16 @@ std::size_t Placement::count_levels(std::span<const ServerPlace> servers, CrossZ
   return list_levels(servers, cross_zone).size();
 }
 
-Placement::Placement(std::vector<ServerPlace> servers, CrossZone cross_zone, double overflow)
-    : overflow_(overflow) {
+Placement::Placement(std::vector<ServerPlace> servers, CrossZone cross_zone, double overflow,
+                     SubsetFallback fallback)
+    : overflow_(overflow), fallback_(fallback) {
   const auto known = list_levels(servers, cross_zone);
   WEIR_ASSERT(known.size() <= kLevelsMax);
   const LevelKey* before = nullptr;
   for (const auto& [key, index] : known) {
-    Level level{.is_backup = std::get<0>(key), .location = {}};
-    const GeoPoint location{std::get<3>(key), std::get<4>(key), std::get<5>(key)};
+    Level level{.is_backup = std::get<0>(key), .subset = std::get<3>(key), .location = {}};
+    has_subsets_ = has_subsets_ || level.subset != SubsetIndex::none;
+    const GeoPoint location{std::get<4>(key), std::get<5>(key), std::get<6>(key)};
     if (location != GeoPoint{0, 0, 0}) level.location = location;
     if (before != nullptr) {
       level.rank =
@@ -128,16 +131,33 @@ LevelShares Placement::share(std::span<const ServerSpec> specs, const ServerSet&
 }
 
 LevelOrder::LevelOrder(const Placement& placement, const LevelShares& shares, std::uint64_t random,
-                       const GeoPoint* client) noexcept
-    : placement_(placement), shares_(shares), client_(client), draw_(fraction(mix64(~random))) {
+                       const LevelWish& wish) noexcept
+    : placement_(placement),
+      shares_(shares),
+      client_(wish.client),
+      subset_(placement.has_subsets_ ? wish.subset : SubsetIndex::none),
+      draw_(fraction(mix64(~random))) {
   const double rank_draw = fraction(mix64(random));
   while (first_rank_ + 1 < shares.rank_ends.size() && shares.rank_ends[first_rank_] <= rank_draw) {
     ++first_rank_;
   }
   rank_ = first_rank_;
+  const bool wants_nobody = placement.has_subsets_ && subset_ == SubsetIndex::none &&
+                            placement.fallback_ == SubsetFallback::none;
+  if (wants_nobody) rank_ = shares.rank_ends.size();
 }
 
 LevelIndex LevelOrder::next() noexcept {
+  const LevelIndex level = find_in_subset();
+  const bool is_over = level != LevelIndex::none || subset_ == SubsetIndex::none ||
+                       placement_.fallback_ == SubsetFallback::none;
+  if (is_over) return level;
+  subset_ = SubsetIndex::none;
+  rank_ = first_rank_;
+  return find_in_subset();
+}
+
+LevelIndex LevelOrder::find_in_subset() noexcept {
   const std::size_t ranks = shares_.rank_ends.size();
   for (;;) {
     const LevelIndex level = find_in_rank();
@@ -161,6 +181,7 @@ LevelIndex LevelOrder::find_in_rank() const noexcept {
   for (std::size_t i = 0; i < placement_.levels_.size(); ++i) {
     const Placement::Level& level = placement_.levels_[i];
     if (level.rank != rank_ || (asked_ >> i & 1) != 0) continue;
+    if (subset_ != SubsetIndex::none && level.subset != subset_) continue;
     const auto index = static_cast<LevelIndex>(i);
     if (client_ == nullptr) {
       if (found == LevelIndex::none) found = index;

@@ -1,6 +1,7 @@
 #include "balance/placement.h"
 
 #include <gtest/gtest.h>
+#include <set>
 
 #include "base/random.h"
 
@@ -23,7 +24,7 @@ ServerSet set_of(std::size_t servers, std::initializer_list<std::size_t> members
 
 std::vector<std::size_t> order_of(const Placement& placement, const LevelShares& shares,
                                   std::uint64_t random, const GeoPoint* client = nullptr) {
-  LevelOrder order(placement, shares, random, client);
+  LevelOrder order(placement, shares, random, {.client = client});
   std::vector<std::size_t> levels;
   for (LevelIndex level = order.next(); level != LevelIndex::none; level = order.next()) {
     levels.push_back(to_number(level));
@@ -148,6 +149,49 @@ TEST(Placement, AskedOfEveryDrawEachLevelComesOnce) {
       ASSERT_EQ(order.size(), placement.levels());
       for (std::size_t level = 0; level < order.size(); ++level) ASSERT_EQ(order[level], level);
     }
+  }
+}
+
+constexpr SubsetIndex kOld{1};
+constexpr SubsetIndex kNew{2};
+
+std::vector<ServerIndex> servers_in_order(const Placement& placement, const LevelShares& shares,
+                                          const LevelWish& wish) {
+  LevelOrder order(placement, shares, 7, wish);
+  std::vector<ServerIndex> servers;
+  const ServerSet all = ServerSet::all(4);
+  for (LevelIndex level = order.next(); level != LevelIndex::none; level = order.next()) {
+    const ServerSet members = placement.candidates_of(level, all);
+    for (std::size_t i = 0; i < 4; ++i) {
+      if (members.contains(to_server(i))) servers.push_back(to_server(i));
+    }
+  }
+  return servers;
+}
+
+TEST(Placement, ASubsetIsAskedAloneWithoutFallback) {
+  const Placement placement({{.subset = kOld}, {.subset = kNew}, {}, {.subset = kOld}},
+                            CrossZone::always, 1.4, SubsetFallback::none);
+  const LevelShares shares = placement.share(specs_of({1, 1, 1, 1}), ServerSet::all(4));
+  const std::vector old{to_server(0), to_server(3)};
+  EXPECT_EQ(servers_in_order(placement, shares, {.subset = kOld}), old);
+  EXPECT_EQ(servers_in_order(placement, shares, {.subset = kNew}), std::vector{to_server(1)});
+  EXPECT_TRUE(servers_in_order(placement, shares, {}).empty());
+  EXPECT_TRUE(servers_in_order(placement, shares, {.subset = SubsetIndex{3}}).empty());
+}
+
+TEST(Placement, ASubsetIsAskedFirstWithFallbackAndEachServerOnce) {
+  const Placement placement(
+      {{.subset = kOld}, {.priority = 1, .subset = kNew}, {}, {.priority = 1, .subset = kOld}},
+      CrossZone::always, 1.4, SubsetFallback::any);
+  const LevelShares shares = placement.share(specs_of({1, 1, 1, 1}), ServerSet::all(4));
+  for (const SubsetIndex subset : {kOld, kNew, SubsetIndex::none}) {
+    const auto order = servers_in_order(placement, shares, {.subset = subset});
+    EXPECT_EQ(std::set(order.begin(), order.end()).size(), 4U);
+    EXPECT_EQ(order.size(), 4U);
+    if (subset == kOld) EXPECT_EQ(order[0], to_server(0));
+    if (subset == kOld) EXPECT_EQ(order[1], to_server(3));
+    if (subset == kNew) EXPECT_EQ(order[0], to_server(1));
   }
 }
 

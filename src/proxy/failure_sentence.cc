@@ -95,6 +95,7 @@ std::string_view print_verdict(Item& item, ServerVerdict verdict, const backend:
     case ServerVerdict::backup:
     case ServerVerdict::reserve:
     case ServerVerdict::unplaced:
+    case ServerVerdict::other_subset:
       return {};
   }
   return {};

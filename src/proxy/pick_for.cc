@@ -16,9 +16,21 @@ std::shared_ptr<const backend::BalanceKey> make_key(const balance::BalanceSettin
   return std::make_shared<TemplateKey>(std::move(*text), settings.hash->function_in_use());
 }
 
+std::shared_ptr<const backend::BalanceKey> make_subset_key(
+    const backend::BackendSettings& settings) {
+  if (!settings.subsets) return nullptr;
+  auto text = Template::parse(*settings.subsets->key, Known::request);
+  WEIR_ASSERT(text);
+  return std::make_shared<TemplateKey>(std::move(*text), balance::HashFunction::wyhash);
+}
+
 const TemplateKey* key_of(const backend::Backend& backend) noexcept {
   // Backends are given no other kind of key.
   return static_cast<const TemplateKey*>(backend.key());
+}
+
+const TemplateKey* subset_key_of(const backend::Backend& backend) noexcept {
+  return static_cast<const TemplateKey*>(backend.subset_key());
 }
 
 backend::PickFor find_pick_for(const backend::Backend& backend, const ValueSource& source,
@@ -26,6 +38,9 @@ backend::PickFor find_pick_for(const backend::Backend& backend, const ValueSourc
   backend::PickFor found;
   if (const TemplateKey* const key = key_of(backend)) {
     if (const auto text = key->write(source, space)) found.hash = key->hash(*text);
+  }
+  if (const TemplateKey* const key = subset_key_of(backend)) {
+    if (const auto text = key->write(source, space)) found.subset = backend.find_subset(*text);
   }
   if (backend.geo() != nullptr) {
     if (const auto at = backend.geo()->find(source.client)) {

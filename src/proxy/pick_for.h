@@ -1,6 +1,6 @@
 #pragma once
-// What a request or connection brings to a pick: the hash of the algorithm's key, and where the
-// client is.
+// What a request or connection brings to a pick: the hash of the algorithm's key, the subset that
+// is to answer, and where the client is.
 
 #include "backend/balance_key.h"
 #include "backend/worker_backend.h"
@@ -29,8 +29,12 @@ class TemplateKey final : public backend::BalanceKey {
 
 // nullptr: the algorithm has no key. The settings are free of errors. Jobs thread or start.
 std::shared_ptr<const backend::BalanceKey> make_key(const balance::BalanceSettings& settings);
-// That of the backend, made so; nullptr: it has none.
+// Likewise of its subsets.
+std::shared_ptr<const backend::BalanceKey> make_subset_key(
+    const backend::BackendSettings& settings);
+// Those of the backend, made so; nullptr: it has none.
 const TemplateKey* key_of(const backend::Backend& backend) noexcept;
+const TemplateKey* subset_key_of(const backend::Backend& backend) noexcept;
 
 // space: for the key. Counts what is missing if there is somebody to count for.
 backend::PickFor find_pick_for(const backend::Backend& backend, const ValueSource& source,
@@ -43,6 +47,9 @@ backend::PickFor pick_for(const backend::WorkerBackend& view, Source&& source) n
   if (!backend.goes_by_request()) return {};
   const backend::PickFor found = find_pick_for(backend, source(), view.worker().shared_buffer());
   if (backend.key() != nullptr && !found.hash) view.cells().keys_missing.add();
+  if (backend.subset_key() != nullptr && found.subset == balance::SubsetIndex::none) {
+    view.cells().subsets_unknown.add();
+  }
   if (backend.geo() != nullptr && !found.client) view.cells().places_unknown.add();
   return found;
 }

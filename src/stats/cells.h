@@ -37,6 +37,7 @@ struct alignas(kCacheLineBytes) BackendCells {
   Cell queue_waits;
   Cell keys_missing;
   Cell places_unknown;
+  Cell subsets_unknown;
   ErrorCells errors;
 };
 

@@ -184,6 +184,9 @@ constexpr std::array kMetrics = {
               "weir_backend_places_unknown_total", kNone, offsetof(BackendCells, places_unknown),
               "Requests and tunnels of clients whose place the geo database does not know; theirs "
               "was drawn by chance."},
+    MetricRow{MetricId::backend_subsets_unknown, counter, kBackend,
+              "weir_backend_subsets_unknown_total", kNone, offsetof(BackendCells, subsets_unknown),
+              "Requests and tunnels that named none of the backend's subsets."},
     MetricRow{MetricId::server_attempts, counter, kServer, "weir_server_attempts_total", kNone,
               offsetof(ServerCells, attempts), "Attempts made with the server."},
     MetricRow{MetricId::server_connects, counter, kServer, "weir_server_connects_total", kNone,

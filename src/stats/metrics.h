@@ -62,6 +62,7 @@ enum class MetricId : std::uint8_t {
   backend_queue_waits,
   backend_keys_missing,
   backend_places_unknown,
+  backend_subsets_unknown,
   server_attempts,
   server_connects,
   server_connect_failures,

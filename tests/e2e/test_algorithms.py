@@ -157,7 +157,7 @@ def test_explain_names_group_key_server_and_who_is_out(start, serve):
                  r"backend web-2 \(hash\) \S+",
                  r"key \$\{request.cookie.user\} = '7'",
                  r"server s1 \(127.0.0.1:\d+, weight 1\)",
-                 r" not s2: another priority, zone or place comes first \S+",
+                 r" not s2: another priority, zone, subset or place comes first \S+",
                  r" not s3: weight 0 \S+",
                  r" not s4: a backup, while others can be used \S+",
                  r" not s5: disabled \S+"):

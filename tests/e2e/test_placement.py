@@ -171,7 +171,7 @@ def test_explain_says_that_another_priority_comes_first(start, servers):
     said = explain_running(weir, "GET", weir.url())[1]
     assert "\nserver s1 (" in said and ", the first of s1 s2 s1 s2 " in said, said
     for reserve in ("s3", "s4"):
-        assert f"\n not {reserve}: another priority, zone or place comes first " in said, said
+        assert f"\n not {reserve}: another priority, zone, subset or place comes first " in said, said
     for server in ("web/s1", "web/s2"):
         ctl(weir, "server", server, "disable")
     said = explain_running(weir, "GET", weir.url())[1]
