@@ -371,8 +371,8 @@ BackendPlaces places_of(const std::vector<std::shared_ptr<backend::Backend>>& ba
   return places;
 }
 
-// That in force stays if the file was removed or damaged since it was checked: a change of something
-// else by the API must not come upon half a file.
+// That in force stays if the file was removed or damaged since it was checked: a change of
+// something else by the API must not come upon half a file.
 std::shared_ptr<const net::GeoDatabase> open_geo(const Settings& settings, const InForce* before) {
   const std::string& path = *settings.geo_database;
   if (path.empty()) return nullptr;

@@ -73,7 +73,8 @@ bool GeoDatabase::is_of(const std::string& path) const noexcept {
 std::optional<Coordinates> GeoDatabase::find(const PeerAddress& address) const noexcept {
   if (address.is_unix()) return std::nullopt;
   int error = MMDB_SUCCESS;
-  // Not every database knows IPv4-mapped addresses, which clients of a socket of both families have.
+  // Not every database knows IPv4-mapped addresses, which clients of a socket of both families
+  // have.
   const sockaddr_storage storage = protocol::unmap_ipv4(address.storage());
   MMDB_lookup_result_s found =
       MMDB_lookup_sockaddr(file_.get(), reinterpret_cast<const sockaddr*>(&storage), &error);
