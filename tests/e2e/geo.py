@@ -1,4 +1,5 @@
 """Databases in MaxMind's DB format, by the Perl library that others write theirs with."""
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,3 +16,13 @@ def write_geo_database(path, places, ip_version=6):
     subprocess.run(["perl", _WRITER, written, str(ip_version)], input="\n".join(lines), text=True,
                    check=True)
     written.rename(path)
+
+
+def with_geo_database(text, folder):
+    """A configuration with a database that is there, in place of the one that it names, if any."""
+    path = folder / "places.mmdb"
+    changed, count = re.subn(r"^geo_database: .*", f"geo_database: {path}", text,
+                             flags=re.MULTILINE)
+    if count:
+        write_geo_database(path, {"127.0.0.0/8": (52.52, 13.40)})
+    return changed

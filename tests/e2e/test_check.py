@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from geo import with_geo_database
 from process import run
 from weir import BINARY, ROOT
 
@@ -215,9 +216,9 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=[path.name for path in EXAMPLES])
-def test_every_example_is_good(path):
-    done = run([BINARY, "check", "-c", path.name], cwd=path.parent)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{path.name}: ok\n", "")
+def test_every_example_is_good(tmp_path, path):
+    text = with_geo_database(path.read_text(encoding="utf-8"), tmp_path)
+    assert check(tmp_path, text) == (0, "weir.yaml: ok\n")
 
 
 def configurations_in_pages():
