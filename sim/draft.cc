@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "balance/pickers.h"
+#include "balance/readings.h"
 #include "sim/http_server.h"
 #include "sim/mux_frame.h"
 #include "sim/tunnels.h"
@@ -236,11 +237,17 @@ std::string Draft::print(const BackendDraft& backend) const {
       "    drain_deadline: {}ms\n"
       "    timeouts: {{ connect: {}ms, response_head: {}ms, server_body: {}ms, queue: {}ms }}\n"
       "    retry: {{ attempts: {}, backoff: {}ms }}\n"
-      "    pool: {{ idle_max: {}, idle_timeout: {}ms }}\n    servers:\n",
+      "    pool: {{ idle_max: {}, idle_timeout: {}ms }}\n",
       backend.name, balance::pickers()[backend.balance].name, backend.queue_length,
       backend.refused_pause_ms, backend.drain_ms, backend.connect_ms, backend.answer_ms,
       backend.answer_ms, backend.queue_ms, backend.attempts, backend.backoff_ms, backend.idle_max,
       backend.idle_ms);
+  const auto settings = balance::default_settings(balance::pickers()[backend.balance].name);
+  if (balance::report_use_of(settings) == balance::ReportUse::required) {
+    // Nobody polls here: what such an algorithm does without reports is what is seen.
+    text += "    load_report: { path: /load }\n";
+  }
+  text += "    servers:\n";
   const bool is_db = backend.name == "db";
   const auto port_of = [&](std::size_t member) {
     if (is_db) return TcpServer::kPort;

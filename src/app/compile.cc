@@ -222,6 +222,21 @@ void check_balance(const BackendEntry& backend, Problems& problems) {
   }
 }
 
+void check_forecast(const BackendEntry& backend, Problems& problems) {
+  using balance::ForecastSettings;
+  const ForecastSettings* const forecast = balance::forecast_of(backend.balance);
+  if (forecast == nullptr) return;
+  const config::Position position = backend.balance.position;
+  if (forecast->ahead < forecast->step) {
+    problems.error(position, "forecast: 'ahead' is less than a 'step'");
+  }
+  const std::uint64_t steps = forecast->season_steps();
+  if (forecast->season && (steps < 2 || steps > ForecastSettings::kStepsMax)) {
+    problems.error(position, fmt::format("forecast: expected a season of 2 to {} steps, found {}",
+                                         ForecastSettings::kStepsMax, steps));
+  }
+}
+
 void check_load_report(const BackendEntry& backend, Problems& problems) {
   using balance::ReportUse;
   const std::optional<backend::LoadReportSettings>& report = backend.load_report;
@@ -346,6 +361,7 @@ Settings load_settings(const config::Document& document, Problems& problems) {
     check_backend(backend, problems);
     check_balance(backend, problems);
     check_load_report(backend, problems);
+    check_forecast(backend, problems);
     check_places(settings, backend, problems);
   }
   for (const auto& listener : settings.listeners) {

@@ -596,8 +596,8 @@ std::expected<Explanation, std::string> explain(const Explained& explained,
   if (const auto from = address_from(question)) asked.client = *from;
   if (listener.protocol == proxy::Protocol::tcp && !question.from.empty()) {
     const auto tunnel_backend = std::to_underlying(served.route_backends[0]);
-    const bool goes_by_it = !served.splits.empty() ||
-                            explained.snapshot.backends[tunnel_backend]->goes_by_request();
+    const bool goes_by_it =
+        !served.splits.empty() || explained.snapshot.backends[tunnel_backend]->goes_by_request();
     lines.add("client", question.from + (goes_by_it ? "" : ": nothing depends on it"));
   }
   Explanation explanation;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <poll.h>
-#include <ranges>
-#include <tuple>
 
 #include "app/compile.h"
 #include "app/explain.h"

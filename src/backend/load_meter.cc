@@ -32,9 +32,17 @@ LoadMeter::LoadMeter(std::shared_ptr<Backend> backend, const LoadMeter* predeces
       known.emplace(predecessor->backend_->servers()[i].get(), &predecessor->measured_[i]);
     }
   }
+  const balance::ForecastSettings* const forecast =
+      balance::forecast_of(backend_->settings().balance);
   for (std::size_t i = 0; i < measured_.size(); ++i) {
+    Measured& measured = measured_[i];
     const auto found = known.find(backend_->servers()[i].get());
-    if (found != known.end()) measured_[i] = *found->second;
+    if (found != known.end()) measured = *found->second;
+    if (forecast == nullptr) {
+      measured.forecast.reset();
+    } else if (!measured.forecast || measured.forecast->settings() != *forecast) {
+      measured.forecast.emplace(*forecast);
+    }
   }
 }
 
@@ -98,6 +106,9 @@ void LoadMeter::read(balance::ServerIndex index, const ReportedLoad& reported, T
 void LoadMeter::publish(TimePoint now) {
   std::vector<float> scores(readings_.size());
   scorer_->score(readings_, now, scores);
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (auto& forecast = measured_[i].forecast) scores[i] = forecast->expect(scores[i], now);
+  }
   backend_->set_scores(scores);
 }
 

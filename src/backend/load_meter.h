@@ -66,9 +66,10 @@ class LoadMeter {
   struct Measured {
     Counts counts;
     std::optional<TimePoint> at;
-    Mean megabits;     // a second
-    Mean response_ms;  // a response
-    Mean failures;     // a response or failed connect
+    Mean megabits;                                   // a second
+    Mean response_ms;                                // a response
+    Mean failures;                                   // a response or failed connect
+    std::optional<balance::ScoreForecast> forecast;  // if the algorithm goes by one
   };
 
   static Counts counts_of(const Server& server) noexcept;

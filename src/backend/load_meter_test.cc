@@ -173,5 +173,29 @@ TEST_F(LoadMeterTest, ANewGenerationGoesOnWithItsServers) {
   EXPECT_EQ(readings(1).mbps, 0);
 }
 
+TEST_F(LoadMeterTest, AForecastGoesOnInANewGenerationUnlessItsSettingsChange) {
+  auto& forecast = settings_.balance.least_bandwidth->forecast.emplace();
+  forecast.ahead = 10s;
+  forecast.step = 1s;
+  start();
+  const auto next_generation = [&] {
+    const auto next = std::make_shared<Backend>(settings_, registry_, backend_.get());
+    meter_ = std::make_unique<LoadMeter>(next, meter_.get());
+    backend_ = next;
+  };
+  for (int second = 0; second < 60; ++second) {
+    cells(0).bytes_received.add(static_cast<std::uint64_t>(second) * 1'000'000);
+    pass(1s);
+    if (second == 40) next_generation();
+  }
+  const double measured = readings(0).mbps;
+  EXPECT_GT(score(0), measured + 60);  // it rises by 8 Mbit/s a second
+
+  forecast.ahead = 20s;
+  next_generation();
+  pass(1s);
+  EXPECT_FLOAT_EQ(score(0), static_cast<float>(readings(0).mbps));
+}
+
 }  // namespace
 }  // namespace weir::backend

@@ -213,6 +213,17 @@ std::unique_ptr<Scorer> make_scorer(const BalanceSettings& settings) {
   return nullptr;
 }
 
+const ForecastSettings* forecast_of(const BalanceSettings& settings) noexcept {
+  const auto of = [](const auto& algorithm) -> const ForecastSettings* {
+    return algorithm && algorithm->forecast ? &*algorithm->forecast : nullptr;
+  };
+  for (const ForecastSettings* found : {of(settings.least_bandwidth), of(settings.resource),
+                                        of(settings.adaptive), of(settings.utilization)}) {
+    if (found != nullptr) return found;
+  }
+  return nullptr;
+}
+
 ReportUse report_use_of(const BalanceSettings& settings) {
   if (settings.resource || settings.utilization) return ReportUse::required;
   const auto& least_time = settings.least_time;

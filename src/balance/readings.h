@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "balance/score_forecast.h"
 #include "base/time.h"
 
 namespace weir::balance {
@@ -40,6 +41,9 @@ class Scorer {
 
 // Null if the algorithm goes by no scores.
 std::unique_ptr<Scorer> make_scorer(const BalanceSettings& settings);
+
+// By what is expected the algorithm goes; nullptr: by what is.
+const ForecastSettings* forecast_of(const BalanceSettings& settings) noexcept;
 
 // Whether the scores need load reports, can do with them, or are made of what Weir measures alone.
 enum class ReportUse : std::uint8_t { none, optional, required };

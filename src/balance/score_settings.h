@@ -4,8 +4,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
+
+#include "balance/score_forecast.h"
 
 namespace weir::balance {
 
@@ -20,13 +23,19 @@ void describe_choose(V& v, ScoreChoice& choose) {
           "lowest: the server with the lowest score. weighted: by chance, more often the lower it "
           "is.");
 }
+template <class V>
+void describe_forecast(V& v, std::optional<ForecastSettings>& forecast) {
+  v.field("forecast", forecast, "Goes by what the scores are expected to be.");
+}
 
 struct LeastBandwidthSettings {
   ScoreChoice choose = ScoreChoice::lowest;
+  std::optional<ForecastSettings> forecast = {};
 };
 template <class V>
 void describe(V& v, LeastBandwidthSettings& s) {
   describe_choose(v, s.choose);
+  describe_forecast(v, s.forecast);
 }
 
 struct ResourceSettings {
@@ -36,6 +45,7 @@ struct ResourceSettings {
   double connections = 0.1;
   double connections_scale = 1000;
   ScoreChoice choose = ScoreChoice::lowest;
+  std::optional<ForecastSettings> forecast = {};
 };
 template <class V>
 void describe(V& v, ResourceSettings& s) {
@@ -46,6 +56,7 @@ void describe(V& v, ResourceSettings& s) {
       .range(0.0, 100.0);
   v.field("connections_scale", s.connections_scale, "See `connections`.").range(1.0, 1'000'000.0);
   describe_choose(v, s.choose);
+  describe_forecast(v, s.forecast);
 }
 
 struct AdaptiveSettings {
@@ -58,6 +69,7 @@ struct AdaptiveSettings {
   double queue = 0.05;
   bool self_tune = false;
   ScoreChoice choose = ScoreChoice::lowest;
+  std::optional<ForecastSettings> forecast = {};
 };
 template <class V>
 void describe(V& v, AdaptiveSettings& s) {
@@ -77,17 +89,20 @@ void describe(V& v, AdaptiveSettings& s) {
   v.field("self_tune", s.self_tune,
           "Whether the weights of readings follow how well each explains the response time.");
   describe_choose(v, s.choose);
+  describe_forecast(v, s.forecast);
 }
 
 struct UtilizationSettings {
   double max_utilization = 0.8;
   ScoreChoice choose = ScoreChoice::weighted;
+  std::optional<ForecastSettings> forecast = {};
 };
 template <class V>
 void describe(V& v, UtilizationSettings& s) {
   v.field("max_utilization", s.max_utilization, "The utilization at which a server is full.")
       .range(0.01, 1.0);
   describe_choose(v, s.choose);
+  describe_forecast(v, s.forecast);
 }
 
 }  // namespace weir::balance

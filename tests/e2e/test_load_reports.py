@@ -122,6 +122,10 @@ def test_who_is_behind_is_explained_by_its_score(start, servers):
 @pytest.mark.parametrize("settings, problem", [
     ({"balance": "resource"}, "error: balance: resource goes by load_report"),
     ({"balance": "utilization"}, "error: balance: utilization goes by load_report"),
+    ({"balance": {"resource": {"forecast": {"step": "1m"}}}, "load_report": {}},
+     "error: forecast: 'ahead' is less than a 'step'"),
+    ({"balance": {"resource": {"forecast": {"step": "10s", "season": "168h"}}}, "load_report": {}},
+     "error: forecast: expected a season of 2 to 10080 steps, found 60480"),
     ({"load_report": {}}, "warning: balance: round_robin does not go by load reports"),
     ({"balance": "resource", "load_report": {"format": "prometheus"}},
      "error: format: prometheus needs 'metrics'"),
