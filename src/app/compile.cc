@@ -226,6 +226,7 @@ void check_forecast(const BackendEntry& backend, Problems& problems) {
   using balance::ForecastSettings;
   const ForecastSettings* const forecast = balance::forecast_of(backend.balance);
   if (forecast == nullptr) return;
+  if (forecast->step <= Duration::zero()) return;  // out of its range, which is reported already
   const config::Position position = backend.balance.position;
   if (forecast->ahead < forecast->step) {
     problems.error(position, "forecast: 'ahead' is less than a 'step'");

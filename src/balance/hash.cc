@@ -104,6 +104,7 @@ void check_table_size(const HashSettings& settings, std::size_t servers,
                       config::Problems& problems) {
   if (*settings.method != HashMethod::maglev) return;
   const std::uint64_t size = *settings.table_size;
+  if (size < 2) return;  // out of its range, which is reported already
   if (!is_prime(size)) {
     std::uint64_t below = size;
     std::uint64_t above = size;

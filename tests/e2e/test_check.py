@@ -48,6 +48,19 @@ weir.yaml:3:5: error: unknown key 'adress' (did you mean 'address'?)
 """)
 
 
+@pytest.mark.parametrize("balance, expected", [
+    ("{ hash: { method: maglev, table_size: 0 } }", "2 to 1048573"),
+    ("{ hash: { method: maglev, table_size: 1 } }", "2 to 1048573"),
+    ("{ least_bandwidth: { forecast: { step: 0s, season: 24h } } }", "1s to 1h"),
+])
+def test_what_is_out_of_its_range_is_one_error(tmp_path, balance, expected):
+    """Though other checks reckon with it."""
+    code, said = check(tmp_path, replaced("  - name: web\n    servers:",
+                                          f"  - name: web\n    balance: {balance}\n    servers:"))
+    assert (code, said.count(": error: ")) == (1, 1)
+    assert expected in said
+
+
 def test_every_problem_is_reported(tmp_path):
     code, said = check(tmp_path, """\
 workers: none
