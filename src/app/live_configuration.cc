@@ -354,13 +354,12 @@ LiveConfiguration::Change LiveConfiguration::put_into_force(Settings next) {
   if (!addresses) return refuse(422, "cannot_listen", addresses.error());
   for (std::size_t i = 0; i < snapshot->backends.size(); ++i) {
     backend::Backend& backend = *snapshot->backends[i];
-    const bool are_some_ramping = backend.adopt_servers(std::chrono::steady_clock::now());
     const bool is_in_force =
         std::ranges::find(current->backends, snapshot->backends[i]) != current->backends.end();
     if (is_in_force) continue;
-    if (renew_addresses(backend) || are_some_ramping) {
-      backend.renew_candidates(std::chrono::steady_clock::now());
-    }
+    const TimePoint now = std::chrono::steady_clock::now();
+    const bool may_ramp = backend.adopt_servers(now);
+    if (renew_addresses(backend) || may_ramp) backend.renew_candidates(now);
   }
   settings_ = std::move(next);
   publish(std::move(snapshot), std::move(*addresses));

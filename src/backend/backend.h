@@ -84,8 +84,8 @@ class Backend {
   std::shared_ptr<const Candidates> candidates() const;
 
   // What follows: the jobs thread.
-  // This generation is in force: weights and limits of its servers become those of its settings.
-  // Whether the candidates are to be renewed, because some of them start slowly.
+  // This generation comes into force, which it does once: weights and limits of its servers become
+  // those of its settings. Whether the candidates are to be renewed, because some may start slowly.
   bool adopt_servers(TimePoint now) noexcept;
   // A weight, a state or the addresses of a server have changed, or time has passed while some are
   // ramping; the workers are to be told of the result. now: TimePoint::min() at the start.
@@ -94,6 +94,7 @@ class Backend {
  private:
   std::shared_ptr<const Candidates> make_candidates(TimePoint now) const;
   void ramp(Candidates& candidates, TimePoint now) const;
+  void take_scores_of(const Backend& predecessor);
 
   BackendSettings settings_;
   std::vector<std::shared_ptr<Server>> servers_;
