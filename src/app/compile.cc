@@ -276,8 +276,12 @@ void check_load_report(const BackendEntry& backend, Problems& problems) {
 void check_keys_of_tunnels(const Settings& settings, const proxy::ListenerSettings& listener,
                            Problems& problems) {
   if (listener.protocol != proxy::Protocol::tcp) return;
+  const auto is_used = [&](const std::string& backend) {
+    const auto is_its = [&](const auto& group) { return *group.backend == backend; };
+    return *listener.backend == backend || std::ranges::any_of(listener.split, is_its);
+  };
   for (const auto& backend : settings.backends) {
-    if (*backend.name != *listener.backend || !backend.balance.hash) continue;
+    if (!backend.balance.hash || !is_used(*backend.name)) continue;
     const Located<std::string>& text = backend.balance.hash->key;
     const auto key = proxy::Template::parse(*text, proxy::Known::request);
     if (!key || key->first_of_request().empty()) continue;

@@ -48,6 +48,17 @@ weir.yaml:3:5: error: unknown key 'adress' (did you mean 'address'?)
 """)
 
 
+@pytest.mark.parametrize("leads_to", ["backend: web", "split: [ { backend: web } ]"])
+def test_connections_have_no_cookie_to_hash(tmp_path, leads_to):
+    text = replaced("    backend: web\n", f"    protocol: tcp\n    {leads_to}\n").replace(
+        "  - name: web\n    servers:",
+        '  - name: web\n    balance: { hash: { key: "${request.cookie.user}" } }\n    servers:')
+    code, said = check(tmp_path, text)
+    assert (code, said.count(": error: ")) == (1, 1)
+    assert ("weir.yaml:8:29: error: the listener 'web' has protocol: tcp, whose connections have "
+            "no 'request.cookie.'") in said
+
+
 @pytest.mark.parametrize("balance, expected", [
     ("{ hash: { method: maglev, table_size: 0 } }", "2 to 1048573"),
     ("{ hash: { method: maglev, table_size: 1 } }", "2 to 1048573"),
