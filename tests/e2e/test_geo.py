@@ -324,6 +324,16 @@ def test_explain_says_where_the_client_is(start, database, servers):
     assert ", drawn by chance, as in s" in said
 
 
+def test_explain_says_why_the_nearest_does_not_serve(start, database, servers):
+    weir = start(configuration(database, servers, refused_pause="1h"))
+    servers["Frankfurt"].close()
+    assert names_for(weir, IN_BERLIN, 2) == {"Virginia"}
+    said = explained(weir, "--from", IN_BERLIN, "GET", weir.url())
+    assert "\nserver s2 (" in said
+    assert "\n not s1: refused a connection " in said
+    assert "\n not s3: another priority, zone or place comes first" in said
+
+
 def test_explain_says_where_the_client_of_a_tunnel_is(start, database, servers):
     weir = start(configuration(database, servers, tcp_listener(backend="web")))
     said = explained(weir, "--from", IN_NEW_YORK, "CONNECT", "tcp://%s:%d" % weir.address())
