@@ -251,6 +251,7 @@ void check_forecast(const BackendEntry& backend, Problems& problems) {
   using balance::ForecastSettings;
   const ForecastSettings* const forecast = balance::forecast_of(backend.balance);
   if (forecast == nullptr) return;
+  if (forecast->step <= Duration::zero()) return;  // out of its range, which is reported already
   const config::Position position = backend.balance.position;
   if (forecast->ahead < forecast->step) {
     problems.error(position, "forecast: 'ahead' is less than a 'step'");
@@ -422,14 +423,15 @@ BackendPlaces places_of(const std::vector<std::shared_ptr<backend::Backend>>& ba
   return places;
 }
 
-// Not found any more since it was checked: the places of clients are not known then.
+// That in force stays if the file was removed or damaged since it was checked: a change of
+// something else by the API must not come upon half a file.
 std::shared_ptr<const net::GeoDatabase> open_geo(const Settings& settings, const InForce* before) {
   const std::string& path = *settings.geo_database;
   if (path.empty()) return nullptr;
-  const bool is_same =
-      before != nullptr && before->snapshot.geo != nullptr && before->snapshot.geo->is_of(path);
-  if (is_same) return before->snapshot.geo;
-  return net::GeoDatabase::open(path).value_or(nullptr);
+  std::shared_ptr<const net::GeoDatabase> known;
+  if (before != nullptr) known = before->snapshot.geo;
+  if (known != nullptr && known->is_of(path)) return known;
+  return net::GeoDatabase::open(path).value_or(known);
 }
 
 bool has_locations(const BackendEntry& backend) {

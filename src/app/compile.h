@@ -22,7 +22,7 @@ struct InForce {
 };
 
 // The settings are free of errors. Files and sockets of listeners are left to the caller, who has
-// to call adopt_servers() of each backend when the snapshot comes into force.
+// to call adopt_servers() of each new backend when the snapshot comes into force.
 proxy::Snapshot compile(const Settings& settings, stats::Registry& registry,
                         const InForce* before = nullptr);
 

@@ -357,10 +357,9 @@ LiveConfiguration::Change LiveConfiguration::put_into_force(Settings next) {
     const bool is_in_force =
         std::ranges::find(current->backends, snapshot->backends[i]) != current->backends.end();
     if (is_in_force) continue;
-    const bool may_ramp = backend.adopt_servers(std::chrono::steady_clock::now());
-    if (renew_addresses(backend) || may_ramp) {
-      backend.renew_candidates(std::chrono::steady_clock::now());
-    }
+    const TimePoint now = std::chrono::steady_clock::now();
+    const bool may_ramp = backend.adopt_servers(now);
+    if (renew_addresses(backend) || may_ramp) backend.renew_candidates(now);
   }
   settings_ = std::move(next);
   publish(std::move(snapshot), std::move(*addresses));

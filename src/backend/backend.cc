@@ -80,7 +80,22 @@ Backend::Backend(const BackendSettings& settings, stats::Registry& registry,
     is_new_.push_back(!is_same);
   }
   for (auto& score : scores_) score.store(std::numeric_limits<float>::quiet_NaN());
+  if (predecessor != nullptr) take_scores_of(*predecessor);
   candidates_ = make_candidates(TimePoint::max());
+}
+
+// They hold until new ones are made: a server that was to get nothing does not get its share
+// meanwhile.
+void Backend::take_scores_of(const Backend& predecessor) {
+  if (scores_.empty() || predecessor.scores_.empty()) return;
+  std::map<const Server*, const std::atomic<float>*> known;
+  for (std::size_t i = 0; i < predecessor.size(); ++i) {
+    known.emplace(predecessor.servers_[i].get(), &predecessor.scores_[i]);
+  }
+  for (std::size_t i = 0; i < size(); ++i) {
+    const auto found = known.find(servers_[i].get());
+    if (found != known.end()) scores_[i].store(found->second->load());
+  }
 }
 
 std::shared_ptr<const Candidates> Backend::make_candidates(TimePoint now) const {

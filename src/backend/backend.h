@@ -101,6 +101,7 @@ class Backend {
  private:
   std::shared_ptr<const Candidates> make_candidates(TimePoint now) const;
   void ramp(Candidates& candidates, TimePoint now) const;
+  void take_scores_of(const Backend& predecessor);
 
   BackendSettings settings_;
   std::vector<std::shared_ptr<Server>> servers_;

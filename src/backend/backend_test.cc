@@ -1,6 +1,8 @@
 #include "backend/backend.h"
 
+#include <array>
 #include <gtest/gtest.h>
+#include <optional>
 #include <typeinfo>
 
 #include "backend/http1_server_connection.h"
@@ -11,6 +13,7 @@ namespace weir::backend {
 namespace {
 
 using net::test::TestWorker;
+using namespace std::chrono_literals;
 
 BackendSettings settings_of(std::string_view balance, std::size_t servers) {
   BackendSettings settings;
@@ -50,6 +53,60 @@ TEST(Backend, ItsWorkersCountTheLeasesOfAServerTogether) {
   EXPECT_EQ(c.index(), balance::to_server(2));
   c.release();
   EXPECT_EQ(of_second->pick({}, {}).lease.index(), balance::to_server(2));
+}
+
+// Disabled and enabled at `now`.
+void bring_back(Backend& backend, std::size_t server, TimePoint now) {
+  Server& back = backend.server(balance::to_server(server));
+  for (const AdminState state : {AdminState::disabled, AdminState::ready}) {
+    back.set_admin_state(state);
+    backend.renew_candidates(now);
+  }
+}
+
+TEST(Backend, AServerThatStartsSlowlyGoesOnInTheNextGeneration) {
+  stats::Registry registry(1);
+  BackendSettings settings = settings_of("round_robin", 2);
+  settings.slow_start.emplace().time = 100s;
+  Backend first(settings, registry);
+  const TimePoint back = TimePoint{} + 1h;
+  bring_back(first, 1, back);
+  ++settings.queue_length;
+  Backend next(settings, registry, &first);
+  ASSERT_TRUE(next.adopt_servers(back + 10s));
+  const auto candidates = next.renew_candidates(back + 10s);
+  EXPECT_TRUE(candidates->is_ramping);
+  EXPECT_EQ(candidates->specs[1].weight * 10, candidates->specs[0].weight);
+}
+
+TEST(Backend, AServerThatHasStartedDoesNotStartAgainInTheNextGeneration) {
+  stats::Registry registry(1);
+  BackendSettings settings = settings_of("round_robin", 2);
+  settings.slow_start.emplace().time = 100s;
+  Backend first(settings, registry);
+  const TimePoint back = TimePoint{} + 1h;
+  bring_back(first, 1, back);
+  ++settings.queue_length;
+  Backend next(settings, registry, &first);
+  next.adopt_servers(back + 100s);
+  const auto candidates = next.renew_candidates(back + 100s);
+  EXPECT_FALSE(candidates->is_ramping);
+  EXPECT_EQ(candidates->specs[1].weight, candidates->specs[0].weight);
+}
+
+TEST(Backend, ScoresHoldInTheNextGenerationUntilNewOnesAreMade) {
+  stats::Registry registry(1);
+  BackendSettings settings = settings_of("least_bandwidth", 3);
+  Backend first(settings, registry);
+  first.set_scores(std::array{1.5F, 2.5F, 3.5F});
+  settings.servers.erase(settings.servers.begin());
+  settings.servers[1].name.value = "new";
+  Backend next(settings, registry, &first);
+  EXPECT_EQ(next.find_score(balance::to_server(0)), 2.5F);
+  EXPECT_EQ(next.find_score(balance::to_server(1)), std::nullopt);
+  settings.balance = balance::default_settings("round_robin");
+  const Backend without(settings, registry, &next);
+  EXPECT_EQ(without.find_score(balance::to_server(0)), std::nullopt);
 }
 
 }  // namespace

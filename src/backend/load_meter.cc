@@ -2,6 +2,9 @@
 
 #include <cmath>
 #include <map>
+#include <utility>
+
+#include "config/difference.h"
 
 namespace weir::backend {
 namespace {
@@ -20,13 +23,14 @@ std::optional<double> LoadMeter::Mean::value() const noexcept {
   return sum_ / weight_;
 }
 
-LoadMeter::LoadMeter(std::shared_ptr<Backend> backend, const LoadMeter* predecessor)
-    : backend_(std::move(backend)),
-      scorer_(balance::make_scorer(backend_->settings().balance)),
-      measured_(backend_->size()),
-      readings_(backend_->size()) {
+LoadMeter::LoadMeter(std::shared_ptr<Backend> backend, LoadMeter* predecessor)
+    : backend_(std::move(backend)), measured_(backend_->size()), readings_(backend_->size()) {
+  const balance::BalanceSettings& algorithm = backend_->settings().balance;
+  const bool is_same = predecessor != nullptr &&
+                       config::is_equal(predecessor->backend_->settings().balance, algorithm);
+  scorer_ = is_same ? std::move(predecessor->scorer_) : balance::make_scorer(algorithm);
   WEIR_ASSERT(scorer_ != nullptr);
-  std::map<const Server*, const Measured*> known;
+  std::map<const Server*, Measured*> known;
   if (predecessor != nullptr) {
     for (std::size_t i = 0; i < predecessor->measured_.size(); ++i) {
       known.emplace(predecessor->backend_->servers()[i].get(), &predecessor->measured_[i]);
@@ -37,7 +41,7 @@ LoadMeter::LoadMeter(std::shared_ptr<Backend> backend, const LoadMeter* predeces
   for (std::size_t i = 0; i < measured_.size(); ++i) {
     Measured& measured = measured_[i];
     const auto found = known.find(backend_->servers()[i].get());
-    if (found != known.end()) measured = *found->second;
+    if (found != known.end()) measured = std::move(*found->second);
     if (forecast == nullptr) {
       measured.forecast.reset();
     } else if (!measured.forecast || measured.forecast->settings() != *forecast) {

@@ -22,8 +22,9 @@ struct ReportedLoad {
 class LoadMeter {
  public:
   // Of a backend whose algorithm goes by scores. What the meter of the generation before has of
-  // servers that both have goes on.
-  explicit LoadMeter(std::shared_ptr<Backend> backend, const LoadMeter* predecessor = nullptr);
+  // servers that both have is taken from it, and what it has learned if the algorithm is the same;
+  // it is not used any more.
+  explicit LoadMeter(std::shared_ptr<Backend> backend, LoadMeter* predecessor = nullptr);
 
   const std::shared_ptr<Backend>& backend() const noexcept { return backend_; }
 

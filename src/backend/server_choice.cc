@@ -179,14 +179,15 @@ ServerVerdict ServerChoice::judge(ServerIndex server, ServerIndex picked) const 
   if (candidates_->specs[number].weight == 0) return ServerVerdict::weight_zero;
   const balance::Placement& placement = backend_.placement();
   if (placement.level_of(server) == LevelIndex::none) return ServerVerdict::unplaced;
-  if (picked != ServerIndex::none && placement.level_of(server) != placement.level_of(picked)) {
-    const bool is_backup = backend_.is_backup(server) && !backend_.is_backup(picked);
-    return is_backup ? ServerVerdict::backup : ServerVerdict::reserve;
-  }
   if (full_.contains(server) || !backend_.server(server).has_free_slot()) {
     return ServerVerdict::full;
   }
-  return left_out_.contains(server) ? ServerVerdict::refused_a_moment_ago : ServerVerdict::usable;
+  if (left_out_.contains(server)) return ServerVerdict::refused_a_moment_ago;
+  if (picked == ServerIndex::none || placement.level_of(server) == placement.level_of(picked)) {
+    return ServerVerdict::usable;
+  }
+  const bool is_backup = backend_.is_backup(server) && !backend_.is_backup(picked);
+  return is_backup ? ServerVerdict::backup : ServerVerdict::reserve;
 }
 
 ExplainedPick ServerChoice::explain(const PickFor& request, Random random, TimePoint now) const {

@@ -100,6 +100,16 @@ TEST(ServerChoice, ABackupIsJudgedLikeAnyoneWhenNoPrimaryIsLeft) {
   EXPECT_EQ(chosen.verdicts(), std::vector({weight_zero, picked, weight_zero}));
 }
 
+TEST(ServerChoice, SaysWhyTheFirstPlacesHaveNobody) {
+  BackendSettings settings = settings_of({{.maxconn = 1}, {}, {}, {}});
+  for (std::uint32_t i = 0; i < 4; ++i) settings.servers[i].priority = i;
+  Chosen chosen(std::move(settings));
+  EXPECT_EQ(chosen.pick(TimePoint{} + 1s), server(0));
+  chosen.choice.leave_out(server(1), TimePoint{} + 1s);
+  EXPECT_EQ(chosen.verdicts(TimePoint{} + 1s),
+            std::vector({full, refused_a_moment_ago, picked, reserve}));
+}
+
 TEST(ServerChoice, SaysWhoIsBehindIfTheAlgorithmCompares) {
   BackendSettings settings = settings_of({{}, {}, {}});
   settings.balance = balance::default_settings("least_connections");

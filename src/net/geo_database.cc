@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "protocol/ip_address.h"
 
 namespace weir::net {
 namespace {
@@ -31,11 +32,13 @@ std::optional<double> find_number(MMDB_entry_s& entry, const char* name) noexcep
 // a page that is not in memory would hold a worker. So it is given a copy in memory.
 std::expected<std::shared_ptr<const GeoDatabase>, std::string> GeoDatabase::open(
     const std::string& path) {
-  const Fd original(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // A pipe that nobody writes to must not hold whoever opens it.
+  const Fd original(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status{};
   if (!original.is_open() || ::fstat(original.get(), &status) != 0) {
     return cannot_read(path, std::strerror(errno));
   }
+  if (!S_ISREG(status.st_mode)) return cannot_read(path, "it is no regular file");
   const Fd copy(::memfd_create("geo", MFD_CLOEXEC));
   if (!copy.is_open()) return cannot_read(path, std::strerror(errno));
   for (off_t left = status.st_size; left > 0;) {
@@ -70,7 +73,9 @@ bool GeoDatabase::is_of(const std::string& path) const noexcept {
 std::optional<Coordinates> GeoDatabase::find(const PeerAddress& address) const noexcept {
   if (address.is_unix()) return std::nullopt;
   int error = MMDB_SUCCESS;
-  const sockaddr_storage storage = address.storage();
+  // Not every database knows IPv4-mapped addresses, which clients of a socket of both families
+  // have.
+  const sockaddr_storage storage = protocol::unmap_ipv4(address.storage());
   MMDB_lookup_result_s found =
       MMDB_lookup_sockaddr(file_.get(), reinterpret_cast<const sockaddr*>(&storage), &error);
   if (error != MMDB_SUCCESS || !found.found_entry) return std::nullopt;

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from geo import with_geo_database
 from process import run
 from weir import BINARY, ROOT
 
@@ -45,6 +46,30 @@ weir.yaml:3:5: error: unknown key 'adress' (did you mean 'address'?)
     adress: 127.0.0.1:0
     ^
 """)
+
+
+@pytest.mark.parametrize("leads_to", ["backend: web", "split: [ { backend: web } ]"])
+def test_connections_have_no_cookie_to_hash(tmp_path, leads_to):
+    text = replaced("    backend: web\n", f"    protocol: tcp\n    {leads_to}\n").replace(
+        "  - name: web\n    servers:",
+        '  - name: web\n    balance: { hash: { key: "${request.cookie.user}" } }\n    servers:')
+    code, said = check(tmp_path, text)
+    assert (code, said.count(": error: ")) == (1, 1)
+    assert ("weir.yaml:8:29: error: the listener 'web' has protocol: tcp, whose connections have "
+            "no 'request.cookie.'") in said
+
+
+@pytest.mark.parametrize("balance, expected", [
+    ("{ hash: { method: maglev, table_size: 0 } }", "2 to 1048573"),
+    ("{ hash: { method: maglev, table_size: 1 } }", "2 to 1048573"),
+    ("{ least_bandwidth: { forecast: { step: 0s, season: 24h } } }", "1s to 1h"),
+])
+def test_what_is_out_of_its_range_is_one_error(tmp_path, balance, expected):
+    """Though other checks reckon with it."""
+    code, said = check(tmp_path, replaced("  - name: web\n    servers:",
+                                          f"  - name: web\n    balance: {balance}\n    servers:"))
+    assert (code, said.count(": error: ")) == (1, 1)
+    assert expected in said
 
 
 def test_every_problem_is_reported(tmp_path):
@@ -215,9 +240,9 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=[path.name for path in EXAMPLES])
-def test_every_example_is_good(path):
-    done = run([BINARY, "check", "-c", path.name], cwd=path.parent)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{path.name}: ok\n", "")
+def test_every_example_is_good(tmp_path, path):
+    text = with_geo_database(path.read_text(encoding="utf-8"), tmp_path)
+    assert check(tmp_path, text) == (0, "weir.yaml: ok\n")
 
 
 def configurations_in_pages():

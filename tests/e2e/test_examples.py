@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from geo import with_geo_database
 from process import Process, run, wait_until
 from servers import Client
 from weir import BINARY, ROOT
@@ -26,8 +27,8 @@ def relocated(text, server_address):
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=[path.name for path in EXAMPLES])
-def test_an_example_serves_requests(start, server, path):
-    text = path.read_text(encoding="utf-8")
+def test_an_example_serves_requests(start, tmp_path, server, path):
+    text = with_geo_database(path.read_text(encoding="utf-8"), tmp_path)
     weir = start(relocated(text, server.address))
     hosts = ["example.com", *(host.strip('"').replace("*", "x") for host in _HOST.findall(text))]
     assert weir.addresses

@@ -92,6 +92,20 @@ def test_utilization_divides_by_the_capacity_that_may_be_used(start, servers):
     wait_until(lambda: names(weir, 5) == {"A"}, "requests go to A")
 
 
+def test_a_reload_forgets_no_score(start, servers):
+    def configuration(connect):
+        chosen = config(listener(), backends=[backend(
+            *servers[:2], balance="utilization", load_report=REPORTS,
+            timeouts={"connect": connect})])
+        chosen["backends"][0]["servers"][0]["capacity_scaler"] = 0
+        return chosen
+    weir = start(configuration("1s"))
+    wait_until(lambda: names(weir) == {"B"}, "A gets nothing")
+    for seconds in range(2, 6):
+        weir.reload(configuration(f"{seconds}s"))
+        assert names(weir) == {"B"}
+
+
 def test_least_bandwidth_avoids_who_has_carried_a_download(start, servers):
     (servers[0].root / "big").write_bytes(bytes(20_000_000))
     weir = start(config(listener(), backends=[backend(*servers, balance="least_bandwidth")]))

@@ -206,6 +206,38 @@ def test_weights_set_at_run_time_survive_until_the_file_has_another(start, serve
     assert {get(weir).body for _ in range(10)} == {b"A", b"B"}
 
 
+def count_of(weir, name, requests=40):
+    return [get(weir).body for _ in range(requests)].count(name)
+
+
+def test_a_slow_start_goes_on(start, serve):
+    servers = [serve("A"), serve("B")]
+
+    def configuration(connect):
+        return config(listener(), backends=[
+            backend(*servers, slow_start={"time": "1h"}, timeouts={"connect": connect})])
+    weir = start(configuration("2s"))
+    for state in ("disabled", "ready"):
+        assert weir.api("PATCH", "/servers/web/s1", {"state": state})[0] == 200
+    assert count_of(weir, b"A") <= 1
+    weir.reload(configuration("3s"))
+    assert count_of(weir, b"A") <= 1
+
+
+def test_a_server_that_has_started_does_not_start_again(start, serve):
+    servers = [serve("A"), serve("B")]
+
+    def configuration(keep_alive, *behind):
+        return config(listener(timeouts={"keep_alive": keep_alive}),
+                      backends=[backend(*behind, slow_start={"time": "3s"})])
+    weir = start(configuration("5s", servers[0]))
+    weir.reload(configuration("5s", *servers))
+    wait_until(lambda: count_of(weir, b"B") == 20, "the new one has its share")
+    weir.reload(configuration("6s", *servers))  # nothing of the backend
+    assert weir.api("PATCH", "/servers/web/s1", {"weight": 1})[0] == 200
+    assert count_of(weir, b"B") == 20
+
+
 def test_a_state_set_at_run_time_survives_and_an_added_server_does_not(start, serve):
     servers = [serve("A"), serve("B")]
     weir = start(simple(*servers))
