@@ -6,13 +6,7 @@ namespace weir::backend {
 namespace {
 
 using net::test::ClosedPort;
-
-// Takes no connection, and refuses none.
-struct SilentEnd {
-  Fd listening = net::test::listening_socket(0);
-  net::Address address = net::test::local_address(listening.get());
-  test::Peer filler = net::test::connect_peer(address);  // its queue is full now
-};
+using net::test::SilentPort;
 
 // A backend with one server, whose name stands for what a test says.
 class ConnectPlanTest : public test::ChangeFixture {
@@ -77,7 +71,7 @@ TEST_F(ConnectPlanTest, TheNextAddressIsTriedWithinTheAttempt) {
 TEST_F(ConnectPlanTest, AnAddressThatIsSilentLeavesTimeForTheNext) {
   settings_.timeouts.connect = 400ms;
   apply();
-  const SilentEnd silent;
+  const SilentPort silent;
   test::FakeServer fake;
   resolve({silent.address, fake.address});
   ASSERT_TRUE(connect());
@@ -87,8 +81,8 @@ TEST_F(ConnectPlanTest, AnAddressThatIsSilentLeavesTimeForTheNext) {
 TEST_F(ConnectPlanTest, AddressesThatAreNewWhileOneIsTriedAreTriedToo) {
   settings_.timeouts.connect = 400ms;
   apply();
-  const SilentEnd first;
-  const SilentEnd second;
+  const SilentPort first;
+  const SilentPort second;
   test::FakeServer fake;
   resolve({first.address, second.address});
   const ServerLease lease = pick();

@@ -152,8 +152,8 @@ TEST_F(LoadWatchTest, ScoresFollowTheReports) {
 }
 
 TEST_F(LoadWatchTest, WithoutNewReportsAServerIsUnknownAgain) {
-  settings_.load_report->timeout = 10ms;
-  settings_.load_report->expire = 300ms;
+  settings_.load_report->timeout = 50ms;
+  settings_.load_report->expire = 600ms;
   reports_ = {R"({"cpu": 50})", R"({"cpu": 10})"};
   apply();
   EXPECT_TRUE(serve_until([&] { return score(0) > score(1); }));

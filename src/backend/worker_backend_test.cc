@@ -333,10 +333,8 @@ TEST_F(WorkerBackendTest, ABackupHasItsTurnBeforeAPrimaryThatRefusedAndGivesItBa
 }
 
 TEST_F(WorkerBackendTest, AConnectTakesNoLongerThanItsTimeout) {
-  const Fd listening = net::test::listening_socket(0);
-  const net::Address address = net::test::local_address(listening.get());
-  const Peer fills_the_queue = net::test::connect_peer(address);
-  BackendSettings settings = settings_of({address});
+  const net::test::SilentPort silent;
+  BackendSettings settings = settings_of({silent.address});
   settings.timeouts.connect = 10ms;
   make(settings);
   const auto connected = connect();
@@ -345,10 +343,8 @@ TEST_F(WorkerBackendTest, AConnectTakesNoLongerThanItsTimeout) {
 }
 
 TEST_F(WorkerBackendTest, AConnectTakesNoLongerThanItsAttemptMay) {
-  const Fd listening = net::test::listening_socket(0);
-  const net::Address address = net::test::local_address(listening.get());
-  const Peer fills_the_queue = net::test::connect_peer(address);
-  make(settings_of({address}));
+  const net::test::SilentPort silent;
+  make(settings_of({silent.address}));
   const ServerLease lease = pick();
   Result<ServerStream> connected = fail(ErrorKind::none);
   worker_.run([&]() -> Task<> {
@@ -359,11 +355,9 @@ TEST_F(WorkerBackendTest, AConnectTakesNoLongerThanItsAttemptMay) {
 }
 
 TEST_F(WorkerBackendTest, ACancelledConnectBlamesNobody) {
-  const Fd listening = net::test::listening_socket(0);
-  const net::Address address = net::test::local_address(listening.get());
-  const Peer fills_the_queue = net::test::connect_peer(address);
+  const net::test::SilentPort silent;
   FakeServer other;
-  make(settings_of({address, other.address}));
+  make(settings_of({silent.address, other.address}));
   const Error reason = make_error(ErrorKind::client_reset, Side::client);
   Scope scope;
   Result<ServerStream> connected = fail(ErrorKind::none);

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <memory>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -184,6 +185,18 @@ inline Peer connect_peer(const Address& address) {
   EXPECT_EQ(::connect(fd.get(), address.view().address, address.view().length), 0);
   return Peer(std::move(fd));
 }
+
+// An address that takes no connection and refuses none, as long as it lives: its queue is full.
+struct SilentPort {
+  SilentPort() {
+    // The connection reaches the queue a moment after connect() has returned.
+    pollfd queue{.fd = listening.get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(::poll(&queue, 1, 20'000), 1);
+  }
+  Fd listening = listening_socket(0);
+  Address address = local_address(listening.get());
+  Peer fills_the_queue = connect_peer(address);
+};
 
 // The next connection in the queue, or a Peer that is not open.
 inline Peer accept_peer(int listening) {

@@ -129,7 +129,8 @@ TEST_P(TunnelTest, ASlowReaderCostsBoundedMemory) {
     return received == kBytes;
   }));
   EXPECT_LE(most, BufferPool::kLargest);
-  EXPECT_EQ(worker_.buffer_bytes(), 0u);
+  // A half that has moved its share may keep what it has until its next turn.
+  EXPECT_TRUE(worker_.turn_until([&] { return worker_.buffer_bytes() == 0; }));
   client_peer_.shutdown_write();
   server_peer_.shutdown_write();
   ASSERT_TRUE(finish());
@@ -184,8 +185,8 @@ TEST_P(TunnelTest, AnIdleTimeoutResetsBothSides) {
 }
 
 TEST_P(TunnelTest, BytesInOneDirectionKeepTheOtherAlive) {
-  start(200ms);
-  const TimePoint until = worker_->now() + 500ms;
+  start(500ms);
+  const TimePoint until = worker_->now() + 1200ms;
   ASSERT_TRUE(worker_.turn_until([&] {
     client_peer_.send(".");
     server_peer_.read();
@@ -195,7 +196,7 @@ TEST_P(TunnelTest, BytesInOneDirectionKeepTheOtherAlive) {
   const TimePoint stopped = worker_->now();
   ASSERT_TRUE(finish());
   EXPECT_EQ(outcome_->error.kind, ErrorKind::tunnel_idle_timeout);
-  EXPECT_GE(worker_->now() - stopped, 150ms);
+  EXPECT_GE(worker_->now() - stopped, 400ms);
 }
 
 TEST_P(TunnelTest, ASideThatNeverReadsIsIdleInTheEnd) {
@@ -307,7 +308,7 @@ TEST_P(TunnelTest, MuchArrivesWholeBothWays) {
   EXPECT_TRUE(client_peer_.in == body);
   EXPECT_TRUE(server_peer_.in == body);
   // Who rests holds no pipe.
-  EXPECT_EQ(worker_->pipes().in_use(), 0u);
+  EXPECT_TRUE(worker_.turn_until([&] { return worker_->pipes().in_use() == 0; }));
   client_peer_.shutdown_write();
   server_peer_.shutdown_write();
   ASSERT_TRUE(finish());
@@ -333,7 +334,7 @@ TEST_P(PipedTunnelTest, ASlowReaderHoldsAPipeAndNoBuffer) {
   EXPECT_EQ(worker_->pipes().in_use(), 1u);
   EXPECT_EQ(worker_.buffer_bytes(), 0u);
   ASSERT_TRUE(worker_.turn_until([&] { return client_peer_.read().in.size() == sent; }));
-  EXPECT_EQ(worker_->pipes().in_use(), 0u);
+  EXPECT_TRUE(worker_.turn_until([&] { return worker_->pipes().in_use() == 0; }));
   client_peer_.shutdown_write();
   server_peer_.shutdown_write();
   ASSERT_TRUE(finish());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <poll.h>
 #include <set>
 #include <sys/un.h>
 #include <thread>
@@ -267,6 +268,9 @@ TEST_P(ReactorContract, ACancelledConnectEndsOnce) {
     crowd.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     ::connect(crowd.back().get(), view(address).address, view(address).length);
   }
+  // The first of them reaches the queue a moment after connect() has returned.
+  pollfd queue{.fd = listener.get(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&queue, 1, 20'000), 1);
   Socket& socket = **reactor_->make_stream_socket(AF_INET);
   Wait connect;
   ASSERT_EQ(reactor_->start_connect(socket, view(address), connect), Started::waiting);

@@ -16,6 +16,13 @@ _OPTIONS = [
     "--remote-debugging-pipe"]
 
 
+def is_loaded(event, loader):
+    """Whether it says that what this loader fetched is there."""
+    parameters = event.get("params", {})
+    return (event.get("method") == "Page.lifecycleEvent" and parameters["name"] == "load"
+            and parameters["loaderId"] == loader)
+
+
 class Browser:
     """One page. Messages are JSON and a NUL: the browser reads descriptor 3 and writes 4."""
 
@@ -35,16 +42,20 @@ class Browser:
         os.close(to_write)
         self._pending = b""
         self._calls = 0
+        self._events = []  # since the last page was asked for: a load may be told before its answer
         target = self._call("Target.createTarget", {"url": "about:blank"})["targetId"]
         self._session = self._call("Target.attachToTarget", {"targetId": target, "flatten": True})[
             "sessionId"]
         self._call("Page.enable", session=True)
+        self._call("Page.setLifecycleEventsEnabled", {"enabled": True}, session=True)
 
     def open(self, url):
         """Waits until the page is loaded."""
+        self._events = []
         result = self._call("Page.navigate", {"url": url}, session=True)
         assert "errorText" not in result, result
-        self._wait_for(lambda message: message.get("method") == "Page.loadEventFired")
+        while not any(is_loaded(event, result["loaderId"]) for event in self._events):
+            self._events.append(self._read_message())
 
     def run(self, script):
         """What the body of an async function returns."""
@@ -72,19 +83,16 @@ class Browser:
         if session:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")
-        answer = self._wait_for(lambda message: message.get("id") == number)
+        while (answer := self._read_message()).get("id") != number:
+            self._events.append(answer)
         assert "error" not in answer, answer
         return answer["result"]
 
-    def _wait_for(self, is_wanted):
-        """The first such message; others are dropped."""
-        while True:
-            while b"\0" not in self._pending:
-                self._pending += self._read_some()
-            message, self._pending = self._pending.split(b"\0", 1)
-            message = json.loads(message)
-            if is_wanted(message):
-                return message
+    def _read_message(self):
+        while b"\0" not in self._pending:
+            self._pending += self._read_some()
+        message, self._pending = self._pending.split(b"\0", 1)
+        return json.loads(message)
 
     def _read_some(self):
         ready, _, _ = select.select([self._read], [], [], DEADLINE_S)

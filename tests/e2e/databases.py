@@ -58,13 +58,15 @@ class MariaDb(Database):
 
     def _start(self):
         data = self.folder / "data"
-        self.run_as_user("mariadb-install-db", "--no-defaults", f"--datadir={data}",
+        # Of its own: a server that starts removes the temporary tables of others.
+        temporary = f"--tmpdir={self.folder}"
+        self.run_as_user("mariadb-install-db", "--no-defaults", f"--datadir={data}", temporary,
                          "--auth-root-authentication-method=normal", "--skip-test-db")
         grants = self.folder / "grants.sql"
         grants.write_text("CREATE USER weir IDENTIFIED BY 'secret';\n"
                           "GRANT ALL ON *.* TO weir;\nCREATE DATABASE weir;\n", encoding="ascii")
         grants.chmod(0o644)
-        self.launch("/usr/sbin/mariadbd", "--no-defaults", f"--datadir={data}",
+        self.launch("/usr/sbin/mariadbd", "--no-defaults", f"--datadir={data}", temporary,
                     f"--socket={self.folder}/socket", "--bind-address=127.0.0.1",
                     f"--port={self.port}", "--skip-name-resolve", f"--init-file={grants}",
                     "--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=0")

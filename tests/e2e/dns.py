@@ -42,6 +42,9 @@ class Dnsmasq:
     def change(self, records):
         """These are its records from now on."""
         self._write(records)
+        self._read_again()
+
+    def _read_again(self):
         before = self._times_read()
         self._process.send_signal(signal.SIGHUP)
         wait_until(lambda: self._times_read() > before, "dnsmasq reads its records again")
@@ -51,6 +54,7 @@ class Dnsmasq:
 
     def questions(self, name):
         """How often its IPv4 addresses were asked for since the start."""
+        self._read_again()  # it says so, and has said before that what was asked
         return len(self._process.stderr.find_all(rf"query\[A\] {name} "))
 
     def close(self):

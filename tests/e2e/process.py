@@ -1,4 +1,5 @@
 """Programs under test: started, watched line by line, and ended whatever happens."""
+import os
 import pwd
 import random
 import re
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 DEADLINE_S = 20  # that any one wait may take
 
@@ -25,14 +27,31 @@ def wait_until(condition, what, seconds=DEADLINE_S):
         pause.wait(0.01)
 
 
+def _ports():
+    """For servers of this process, and of none of those that run other tests beside it. Below those
+    that the kernel gives to clients, or a connection might take one meanwhile; if there is room."""
+    of_clients = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
+    first = int(of_clients.split()[0])
+    end = min(first, 32_000) if first > 12_000 else 32_000
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return range(10_000 + number, end, count)
+
+
+_PORTS = _ports()
+_given_ports = set()
+
+
 def free_port():
-    """For a server that has to be told its port: below those that the kernel gives to clients, or a
-    connection of another test might take it meanwhile."""
+    """For a server that has to be told its port. No two get the same, though it is not taken yet."""
     while True:
-        port = random.randrange(10_000, 32_000)
+        port = random.choice(_PORTS)
+        if port in _given_ports:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if not _is_taken(probe, port):
+                _given_ports.add(port)
                 return port
 
 

@@ -1,4 +1,5 @@
 """Servers that do what a test tells them: each connection runs a script in a thread of its own."""
+import errno
 import io
 import re
 import socket
@@ -273,7 +274,12 @@ class Client(PeerConnection):
             connecting.bind((source, 0))
         connecting.settimeout(DEADLINE_S)
         connecting.connect(address)
-        super().__init__(connecting)
+        try:
+            super().__init__(connecting)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
+            raise ConnectionResetError(errno.ECONNRESET, "reset before its peer was asked for") from error
         self.own_address = connecting.getsockname()
 
     def __enter__(self):

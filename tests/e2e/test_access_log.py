@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from process import run, wait_until
+from process import DEADLINE_S, run, wait_until
 from servers import Client, RefusingServer, get
 from weir import BINARY, backend, config, listener, simple, tcp_listener
 
@@ -25,8 +25,8 @@ def test_json_has_what_is_needed_to_find_a_slow_request(start, serve):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record.pop("time"))
     request_time, connect_time = record.pop("request_time"), record.pop("connect_time")
     header_time = record.pop("header_time")
-    assert 0.2 <= header_time <= request_time < 2
-    assert 0 <= connect_time < 0.1
+    assert 0.2 <= header_time and 0 <= connect_time and request_time < DEADLINE_S
+    assert connect_time + header_time <= request_time + 0.002  # one after the other, and rounded
     assert record == {
         "kind": "http", "client_address": "127.0.0.1", "method": "POST",
         "target": "/path?query=1", "protocol": "HTTP/1.1", "status": 200, "bytes_sent": 5,
@@ -43,8 +43,8 @@ def test_combined_is_read_by_what_reads_that_of_nginx(start, server):
     lines = weir.log_lines(2)
     assert re.fullmatch(
         r'127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] '
-        r'"GET /a\?b HTTP/1\.1" 200 6 "-" "curl/7" request_time=0\.\d{3} connect_time=0\.\d{3} '
-        r'header_time=0\.\d{3} listener=web host=www\.example\.com server=web/s1 attempts=1 '
+        r'"GET /a\?b HTTP/1\.1" 200 6 "-" "curl/7" request_time=\d+\.\d{3} connect_time=\d+\.\d{3} '
+        r'header_time=\d+\.\d{3} listener=web host=www\.example\.com server=web/s1 attempts=1 '
         r'reused=no bytes_received=0 reason=-', lines[0]), lines[0]
     assert " connect_time=0.000 " in lines[1]
     assert " reused=yes " in lines[1]
@@ -86,8 +86,9 @@ def test_the_sentence_names_the_servers_tried_and_what_each_did(start, script, e
     assert response.status == 504
     sentence = weir.access_log()[0]["sentence"]
     general, tried = sentence.split(" Tried ")
-    assert re.fullmatch(r"s1 \(connect_refused after \d+\.\d ms\), s2 \(response_head_timeout after 2\d\d\.\d ms\)\.",
-                        tried), sentence
+    each = re.fullmatch(r"s1 \(connect_refused after \d+\.\d ms\), "
+                        r"s2 \(response_head_timeout after (\d+\.\d) ms\)\.", tried)
+    assert each and float(each[1]) >= 200, sentence
     assert general in response.body.decode()
     assert "s1" not in response.body.decode()
 
@@ -253,7 +254,7 @@ def test_a_log_nobody_reads_delays_nobody_and_losses_are_counted(start, nginx, u
     dropped = weir.metrics().value("weir_worker_log_records_dropped_total")
     assert dropped > 0
     weir.terminate()
-    weir.finish(5)  # even now
+    weir.finish()  # even now
 
 
 def test_a_reader_that_comes_late_gets_whole_lines(start, nginx, unread):

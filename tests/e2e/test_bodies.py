@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from process import run
+from process import DEADLINE_S, run
 from servers import Client, get
 from weir import simple
 
@@ -119,7 +119,7 @@ def test_a_response_is_streamed_and_not_gathered(start, serve):
 
     def answer(connection, request):
         connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nfirst\r\n")
-        assert seen.wait(10)
+        assert seen.wait(DEADLINE_S)
         connection.send("6\r\nsecond\r\n0\r\n\r\n")
     weir = start(simple(serve("s", answer)))
     with Client(weir.address()) as client:
@@ -143,7 +143,7 @@ def test_a_request_is_streamed_and_not_gathered(start, script):
     weir = start(simple(script(answer)))
     with Client(weir.address()) as client:
         client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nfirst")
-        assert seen.wait(10)
+        assert seen.wait(DEADLINE_S)
         client.send("second")
         assert client.read_response().body == b"both"
 

@@ -103,8 +103,8 @@ def test_two_hundred_fetches_at_once_arrive_on_few_connections(weir, browser):
     weir.wait_for_metric(0, "weir_errors_total")
     metrics = weir.metrics()
     assert metrics.value("weir_listener_requests_total") >= 401  # and the page
-    # Every few requests a connection may end and be made anew, but not each time.
-    assert metrics.value("weir_listener_connections_total") <= 2 * CONNECTIONS_MAX
+    # Now and then one may end and be made anew, or made because another took long, but not each time.
+    assert metrics.value("weir_listener_connections_total") <= 6 * CONNECTIONS_MAX
     assert metrics.value("weir_server_reuses_total") >= 300
     assert_at_rest(weir)
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from process import Process, run
+from process import Process, run, wait_until
 from servers import Client
 from weir import BINARY, backend, config, listener
 
@@ -24,7 +24,8 @@ def buffered(start):
     """One request at a time for the server."""
     def begin(server):
         one = {"name": "s", "address": server.address, "maxconn": 1}
-        return start(config(listener(filters=BUFFERED), backends=[{"name": "web", "servers": [one]}]))
+        return start(config(listener(filters=BUFFERED), backends=[{"name": "web", "servers": [one]}],
+                            timeouts={"shutdown": "15s"}))
     return begin
 
 
@@ -47,6 +48,12 @@ def test_uploads_and_downloads_arrive_whole(buffered, nginx, tmp_path, size, is_
     weir.wait_for_metric(0, "weir_worker_body_file_bytes")
 
 
+def wait_until_stored(weir):
+    """A response of 20 MiB, of which a client takes little."""
+    wait_until(lambda: weir.metrics().value("weir_worker_body_file_bytes") > 10 * MIB, "most of it")
+    weir.wait_for_metric(0, "weir_server_leases")
+
+
 def test_a_slow_download_holds_no_server(buffered, nginx):
     server = nginx()
     weir = buffered(server)
@@ -54,7 +61,7 @@ def test_a_slow_download_holds_no_server(buffered, nginx):
     with Client(weir.address(), receive_buffer=4096) as slow:
         slow.request("GET", "/large")
         # All of it is here, and the only lease is free for others.
-        weir.wait_for_metric(0, "weir_server_leases")
+        wait_until_stored(weir)
         for _ in range(20):
             with Client(weir.address()) as other:
                 assert other.get("/name").status == 200
@@ -73,7 +80,7 @@ def test_a_slow_upload_holds_no_server(buffered, nginx):
         for _ in range(20):
             with Client(weir.address()) as other:
                 assert other.get("/name").status == 200
-        assert weir.metrics().value("weir_server_leases") == 0
+        weir.wait_for_metric(0, "weir_server_leases")
         slow.send(b"56789")
         assert slow.read_response().status == 201
     assert (server.root / "put" / "slow").read_bytes() == b"0123456789"
@@ -81,11 +88,10 @@ def test_a_slow_upload_holds_no_server(buffered, nginx):
 
 def test_a_route_has_its_time_for_slow_uploads_as_well(start, server):
     weir = start(config(
-        listener(routes=[{"timeouts": {"request": "200ms"}, "filters": BUFFERED, "backend": "web"}]),
+        listener(routes=[{"timeouts": {"request": "500ms"}, "filters": BUFFERED, "backend": "web"}]),
         backends=[backend(server)]))
     with Client(weir.address()) as client:
-        client.request("POST", fields=[("Content-Length", "10")])
-        client.send(b"01234")
+        client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234")
         assert client.read_response().status == 504
     record = weir.access_log()[0]
     assert (record["reason"], record["attempts"]) == ("request_timeout", 0)
@@ -133,8 +139,7 @@ def test_a_stopping_weir_finishes_what_it_stores(buffered, nginx):
     (server.root / "large").write_bytes(b"x" * 20 * MIB)
     with Client(weir.address(), receive_buffer=4096) as slow:
         slow.request("GET", "/large")
-        weir.wait_for_metric(0, "weir_server_leases")
-        weir.wait_for_metric(1, "weir_backend_requests_total")
+        wait_until_stored(weir)
         weir.terminate()
         assert len(slow.read_response().body) == 20 * MIB
     weir.finish()

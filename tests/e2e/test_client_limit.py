@@ -1,5 +1,4 @@
 """limits.connections_per_client: how many connections one client may have open with a listener."""
-import errno
 import socket
 import threading
 
@@ -23,9 +22,7 @@ def connected(address, ends, source=None):
     """A connection, or None: it was reset before the client had seen that it was there."""
     try:
         return ends(Client(address, source=source))
-    except OSError as error:
-        # The second: it is reset by the time its address is asked for.
-        assert error.errno in (errno.ECONNRESET, errno.ENOTCONN), error
+    except ConnectionResetError:
         return None
 
 

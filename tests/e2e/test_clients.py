@@ -47,10 +47,10 @@ def test_a_client_that_goes_within_its_head_leaves_nothing(start, server, sent, 
     weir = start(simple(server))
     with Client(weir.address()) as client:
         client.send(sent)
+        weir.wait_for_metric(1, "weir_listener_connections_total")
         getattr(client, ending)()
         if ending == "end_writing":
             client.read_to_end()  # it may be told; what counts is the end
-    weir.wait_for_metric(1, "weir_listener_connections_total")
     weir.wait_for_metric(0, "weir_listener_connections_open")
     assert weir.access_log()[0]["reason"] in ("client_closed", "client_reset")
     assert server.connections == []

@@ -111,7 +111,7 @@ def test_slow_heads_keep_nobody_waiting_and_are_answered_when_whole(start, nginx
 
 
 def test_heads_that_never_end_are_ended_by_their_time(start, nginx, crowd):
-    weir = start_with(start, nginx(), client_head="1s")
+    weir = start_with(start, nginx(), client_head="4s")  # by then all of them are there
     slow = crowd(weir, SLOW)
     slow.send(b"GET /name HTTP/1.1\r\nX-Slow: ")
     assert_serves(weir)

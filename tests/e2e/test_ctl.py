@@ -61,9 +61,15 @@ both = pytest.mark.parametrize("weir", ["tcp", "unix"], indirect=True)
 
 # ---- What it shows
 
+def ask_once(weir):
+    """A request, and it is counted."""
+    assert get(weir, name="web").status == 200
+    weir.access_log(1)  # its line comes last
+
+
 @both
 def test_listeners(weir, ctl):
-    assert get(weir, name="web").status == 200
+    ask_once(weir)
     web, db = ctl.table("listeners")
     assert web[:3] == ["web", "%s:%d" % weir.address("web"), "http"]
     assert web[4:] == ["1", "1"]
@@ -82,7 +88,7 @@ def test_routes(ctl):
 
 @both
 def test_backends(weir, ctl):
-    assert get(weir, name="web").status == 200
+    ask_once(weir)
     assert ctl.table("backends") == [
         ["web", "round_robin", "1/1", "1", "1", "0", "0"],
         ["users", "round_robin", "2/2", "0", "0", "0", "0"]]

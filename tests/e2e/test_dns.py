@@ -134,7 +134,7 @@ def test_all_addresses_of_a_name_share_the_load_and_changes_are_followed(start, 
 
 
 def test_the_next_address_serves_within_the_same_attempt(start, serve, resolve):
-    server = serve("alive", host="127.0.0.2")
+    server = serve("alive", host="127.0.0.2", port=free_port())  # which nobody has at 127.0.0.1
     weir = start(named(resolve({NAME: ["127.0.0.1", "127.0.0.2"]}), server.port,
                        retry={"attempts": 1}))
     assert bodies(weir, 5) == ["alive"] * 5
@@ -299,7 +299,7 @@ def test_no_request_fails_while_the_resolver_is_dead(start, serve, resolve):
     serve("first", port=port)
     serve("second", host="127.0.0.2", port=port)
     dns = resolve({NAME: ["127.0.0.1"]})
-    weir = start(named(dns, port, resolver={"timeout": "50ms", "attempts": 1}))
+    weir = start(named(dns, port, resolver={"timeout": "500ms", "attempts": 1}))
     stop, seen = threading.Event(), []
 
     def ask_all_the_time():
@@ -354,7 +354,7 @@ def test_good_addresses_outlive_broken_answers(start, serve, ends, broken, why):
         return response(question, rest=A_RECORD, answers=1) if is_v4 else response(question)
 
     server, dns = serve("app"), ends(ScriptedDns(good))
-    weir = start(named(dns, server.port, resolver={"timeout": "50ms", "attempts": 1}))
+    weir = start(named(dns, server.port, resolver={"timeout": "500ms", "attempts": 1}))
     assert get(weir).body == b"app"
     dns.answer = broken
     weir.process.stderr.wait_for(rf"does not resolve \({why}\); its last good")

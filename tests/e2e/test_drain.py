@@ -117,7 +117,7 @@ def test_backups_serve_while_the_primary_is_drained(start, serve):
 # ---- The deadline
 
 def test_what_is_left_at_the_drain_deadline_is_cut(start, echo):
-    weir = start(config(tcp_listener(), backends=[backend(echo, drain_deadline="500ms")]))
+    weir = start(config(tcp_listener(), backends=[backend(echo, drain_deadline="1s")]))
     with Client(weir.address()) as client:
         assert_echoes(client)
         change(weir, "s1", state="draining")
@@ -126,7 +126,7 @@ def test_what_is_left_at_the_drain_deadline_is_cut(start, echo):
             client.read_to_end()
     record = weir.access_log()[0]
     assert (record["reason"], record["server"]) == ("server_drained", "web/s1")
-    assert record["request_time"] > 0.4
+    assert record["request_time"] > 0.9
     weir.wait_for_metric(1, "weir_errors_total", reason="server_drained")
     wait_until(lambda: state(weir, "s1") == ("draining", "drained"), "nothing is left on it")
 
@@ -160,7 +160,7 @@ def test_at_the_deadline_another_server_answers_what_may_be_sent_again(start, se
 def test_who_is_ready_again_or_disabled_is_not_cut(start, echo):
     """The third server's tunnel is the clock: it is cut later than the others would have been."""
     weir = start(config(tcp_listener(), backends=[backend(*[echo.address] * 3,
-                                                          drain_deadline="500ms")]))
+                                                          drain_deadline="1500ms")]))
     clients = [Client(weir.address()) for _ in range(3)]
     for client in clients:
         assert_echoes(client)

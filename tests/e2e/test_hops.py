@@ -51,7 +51,7 @@ def test_ab_through_a_chain(chain, nginx, options):
 
 def test_wrk_through_a_chain(chain, nginx):
     through = chain(nginx("origin"))
-    done = run(["wrk", "-t2", "-c50", "-d1s", through.url("/name")])
+    done = run(["wrk", "-t2", "-c50", "-d1s", "--timeout", "20s", through.url("/name")])
     assert done.returncode == 0, done.stderr
     assert "Socket errors" not in done.stdout, done.stdout
     assert "Non-2xx" not in done.stdout, done.stdout

@@ -31,7 +31,7 @@ def test_pipelined_requests_are_answered_in_order(start, serve):
 
     def answer(connection, request):
         if request.target == "/0":
-            first_may_answer.wait(10)
+            first_may_answer.wait(DEADLINE_S)
         connection.answer(request.target)
     weir = start(simple(serve("a", answer), serve("b", answer)))
     with Client(weir.address()) as client:
@@ -88,7 +88,7 @@ def test_an_idle_client_is_closed_without_a_word(start, server):
 
 
 def test_a_client_that_never_asks_is_closed_without_a_word(start, server):
-    weir = start(simple(server, timeouts={"client_head": "300ms"}))
+    weir = start(simple(server, timeouts={"client_head": "1s"}))
     with Client(weir.address()) as client:
         assert client.is_closed_cleanly()
     assert get(weir).status == 200

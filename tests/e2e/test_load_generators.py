@@ -45,7 +45,7 @@ def test_ab_post(start, serve, tmp_path):
 
 
 def test_wrk(weir):
-    done = run(["wrk", "-t2", "-c100", "-d3s", weir.url("/name")])
+    done = run(["wrk", "-t2", "-c100", "-d3s", "--timeout", "20s", weir.url("/name")])
     assert done.returncode == 0, done.stderr
     assert "Socket errors" not in done.stdout, done.stdout
     assert "Non-2xx" not in done.stdout, done.stdout
@@ -59,7 +59,7 @@ def test_wrk_with_a_script(weir, tmp_path):
                       'request = function()\n'
                       '  return wrk.format(nil, "/put/" .. math.random(50))\nend\n',
                       encoding="ascii")
-    done = run(["wrk", "-t2", "-c20", "-d2s", "-s", script, weir.url()])
+    done = run(["wrk", "-t2", "-c20", "-d2s", "--timeout", "20s", "-s", script, weir.url()])
     assert "Socket errors" not in done.stdout, done.stdout
     assert "Non-2xx" not in done.stdout, done.stdout
 

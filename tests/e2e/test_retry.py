@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from process import wait_until
+from process import DEADLINE_S, wait_until
 from servers import Client, DeafServer, RefusingServer, get
 from weir import backend, config, listener, tcp_listener
 
@@ -65,15 +65,15 @@ def test_each_server_is_tried_before_any_is_again(start, script):
 
 
 def test_a_slow_server_is_left_for_another_after_the_per_try_timeout(start, script, server):
-    weir = start(with_retry(script(stay_silent), server, per_try_timeout="300ms"))
+    weir = start(with_retry(script(stay_silent), server, per_try_timeout="1s"))
     assert get(weir).body == b"server"
     record = weir.access_log()[0]
     assert record["attempts"] == 2
-    assert 0.3 <= record["request_time"]
+    assert 1 <= record["request_time"]
 
 
 def test_a_deaf_server_is_left_for_another_after_the_per_try_timeout(start, ends, server):
-    weir = start(with_retry(ends(DeafServer()), server, per_try_timeout="300ms"))
+    weir = start(with_retry(ends(DeafServer()), server, per_try_timeout="1s"))
     with Client(weir.address()) as client:
         client.request("POST", body=b"hello")  # nothing of it was sent
         assert client.read_response().body == b"server"
@@ -99,11 +99,12 @@ def test_the_deadline_is_for_all_attempts(start, script):
     assert b"response_head_timeout" in response.body
     record = weir.access_log()[0]
     assert 0.6 <= record["request_time"]
+    silent.wait_for_connections(record["attempts"])
     assert record["attempts"] == len(silent.connections) <= 3
 
 
 def test_an_upload_may_take_longer_than_the_deadline(start, server):
-    weir = start(with_retry(server, per_try_timeout="300ms", deadline="300ms"))
+    weir = start(with_retry(server, per_try_timeout="600ms", deadline="600ms"))
     with Client(weir.address()) as client:
         client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\n")
         client.socket.settimeout(0.1)
@@ -111,7 +112,7 @@ def test_an_upload_may_take_longer_than_the_deadline(start, server):
             with pytest.raises(TimeoutError):
                 client.socket.recv(1)
             client.send("x")
-        client.socket.settimeout(5)
+        client.socket.settimeout(DEADLINE_S)
         assert client.socket.recv(12) == b"HTTP/1.1 200"
 
 
@@ -160,10 +161,10 @@ def test_a_stop_does_not_wait_for_the_wait(start, script):
 def test_connections_have_attempts_and_a_deadline_too(start, ends):
     weir = start(config(tcp_listener(backend="db"), backends=[
         backend(ends(DeafServer()), name="db",
-                retry={"attempts": 8, "per_try_timeout": "250ms", "deadline": "600ms"})]))
+                retry={"attempts": 8, "per_try_timeout": "400ms", "deadline": "1100ms"})]))
     with Client(weir.address()) as client:
         with pytest.raises(ConnectionResetError):
             client.read_to_end()
     record = weir.access_log()[0]
     assert (record["attempts"], record["reason"]) == (3, "connect_timeout")
-    assert record["request_time"] >= 0.6
+    assert record["request_time"] >= 1.1

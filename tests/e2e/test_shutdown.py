@@ -131,7 +131,7 @@ def test_what_is_left_is_cut_at_the_shutdown_timeout(start, script):
         while data := connection.read_some():
             connection.send(data)
     weir = start(config(tcp_listener(), backends=[backend(script(echo))])
-                 | {"timeouts": {"shutdown": "700ms"}})
+                 | {"timeouts": {"shutdown": "1500ms"}})
     with Client(weir.address()) as client:
         client.send("x")
         assert client.read(1) == b"x"
@@ -142,7 +142,7 @@ def test_what_is_left_is_cut_at_the_shutdown_timeout(start, script):
         with pytest.raises(ConnectionResetError):
             client.read_to_end()
         weir.finish()
-        assert 0.6 < time.monotonic() - begun < 5
+        assert 1.4 < time.monotonic() - begun < 10
     record = weir.access_log()[0]
     assert (record["reason"], record["bytes_sent"]) == ("shutting_down", 12)
 
@@ -169,7 +169,7 @@ def test_a_second_signal_ends_it_at_once(start, serve, first):
         weir.process.send_signal(first)
         wait_until(lambda: is_refused(weir.address()), "new connections are refused")
         weir.terminate()
-        weir.finish(5)
+        weir.finish()
     gate.open.set()
 
 
@@ -217,7 +217,7 @@ def test_a_second_signal_ends_it_though_a_worker_hangs(tmp_path, server, change)
                     weir.admin("/health/live")  # that has been seen before this
                 send_and_see_taken(weir, signal.SIGTERM)
                 weir.terminate()
-                wait_until(has_ended, "the worker has ended", 10)
+                wait_until(has_ended, "the worker has ended")
             assert weir.process.wait() == 1
         finally:
             weir.process.kill()

@@ -179,7 +179,8 @@ def test_groups_can_be_compared(start, serve, two):
         seen[response.field("X-Group")] += 1
         assert response.status == (200 if response.field("X-Group") == "old" else 500)
     assert seen["old"] > 0 and seen["new"] > 0
-    weir.wait_for_metric(50, "weir_group_requests_total", listener="web", route="2")
+    for metric in ("weir_group_requests_total", "weir_group_request_duration_seconds_count"):
+        weir.wait_for_metric(50, metric, listener="web", route="2")
     assert groups_of(weir) == seen
     assert groups_of(weir, "weir_group_responses_total", **{"class": "5xx"}) == {
         "old": 0, "new": seen["new"]}
@@ -263,6 +264,7 @@ def test_weights_are_set_until_the_file_says_other_ones(start, two):
     assert ctl(weir).table("routes")[0][2:-1] == ["any", "request", "old", "1,", "new", "0"]
     with Client(weir.address()) as client:
         assert client.get().body == b"old"
+        weir.wait_for_metric(1, "weir_group_requests_total")
         rows = ctl(weir).table("split", "web", "1", "old=0", "new=7")
         assert rows == [["old", "old", "0", "1", "weight", "1", "in", "the", "file"],
                         ["new", "web-2", "7", "0", "weight", "0", "in", "the", "file"]]

@@ -153,7 +153,7 @@ def test_no_server_at_all_is_a_reset_with_its_reason_in_the_log(start, ends):
 
 
 def test_an_idle_tunnel_ends_and_one_in_use_does_not(start, script):
-    weir = start(tunnels(script(echo), listener_settings={"timeouts": {"tunnel_idle": "500ms"}}))
+    weir = start(tunnels(script(echo), listener_settings={"timeouts": {"tunnel_idle": "1s"}}))
     with Client(weir.address()) as client:
         for _ in range(8):
             client.send("x")

@@ -65,7 +65,7 @@ def test_a_client_silent_within_its_body_is_a_408(start, server, framing, body):
 
 
 def test_a_body_may_take_long_if_it_never_rests(start, server):
-    weir = start(simple(server, timeouts={"client_body": "400ms"}))
+    weir = start(simple(server, timeouts={"client_body": "800ms"}))
     with Client(weir.address()) as client:
         client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n")
         client.socket.settimeout(0.1)
@@ -73,7 +73,7 @@ def test_a_body_may_take_long_if_it_never_rests(start, server):
             with pytest.raises(TimeoutError):
                 client.socket.recv(1)
             client.send("x")
-        client.socket.settimeout(5)
+        client.socket.settimeout(DEADLINE_S)
         assert client.socket.recv(12) == b"HTTP/1.1 200"
 
 
@@ -111,7 +111,7 @@ def test_a_server_that_does_not_answer_is_a_504(start, script, begin):
     assert response.status == 504
     assert b"response_head_timeout" in response.body
     assert_failed(weir, 504, "response_head_timeout", "server")
-    assert silent.connections[0].ended.wait(5)  # it was told by a close
+    assert silent.connections[0].ended.wait(DEADLINE_S)  # it was told by a close
 
 
 @pytest.mark.parametrize("framing, body", HALF_A_BODY)

@@ -1,14 +1,15 @@
 """A server dies under load, and no request that another could serve is lost."""
 import signal
 
-from process import wait_until
+from process import free_port, wait_until
 from weir import backend, config, listener
 
 CLIENTS = 100
 
 
 def test_kill_9_of_one_of_three_servers_fails_no_replayable_request(start, origin, load):
-    servers = [origin() for _ in range(3)]
+    # On ports that no connection is given while one of them is dead.
+    servers = [origin(free_port()) for _ in range(3)]
     weir = start(config(listener(), backends=[backend(*servers, refused_pause="100ms")], workers=2))
     clients = load(http=weir.address(), clients=CLIENTS, hosts=1, pause_s=0.1,
                    requests=[["GET", "/a", None], ["GET", "/b", None]])

@@ -100,10 +100,8 @@ TEST_F(RetryTest, AnAttemptThatTakesTooLongMakesWayForAnother) {
 }
 
 TEST_F(RetryTest, AServerThatDoesNotAcceptTakesNoLongerThanAnAttemptMay) {
-  const Fd listening = net::test::listening_socket(0);
-  const net::Address address = net::test::local_address(listening.get());
-  const Peer fills_the_queue = net::test::connect_peer(address);
-  add_server(address);
+  const net::test::SilentPort silent;
+  add_server(silent.address);
   backend_.retry.per_try_timeout = 10ms;
   start();
   Peer client = connect_and_send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");

@@ -88,10 +88,8 @@ TEST_F(ServeExchangeTest, AnAnsweredUpgradeIsABadResponse) {
 }
 
 TEST_F(ServeExchangeTest, AServerThatAcceptsNoConnectionInTimeIsA504) {
-  const Fd listening = net::test::listening_socket(0);
-  const net::Address address = net::test::local_address(listening.get());
-  const Peer fills_the_queue = net::test::connect_peer(address);
-  add_server(address);
+  const net::test::SilentPort silent;
+  add_server(silent.address);
   backend_.timeouts.connect = 10ms;
   start();
   Peer client = connect_and_send(kGet);
@@ -116,7 +114,7 @@ TEST_F(ServeExchangeTest, AnIdempotentRequestIsSentToAnotherServerAfterATimeout)
   FakeServer two;
   add_server(one.address, "1");
   add_server(two.address, "2");
-  backend_.timeouts.response_head = 200ms;
+  backend_.timeouts.response_head = 500ms;
   start();
   Peer client = connect_and_send(kGet);
   Peer& silent = accept(one);
@@ -380,10 +378,8 @@ TEST_F(ServeExchangeTest, AClientsResetEndsTheAttemptAtOnce) {
 }
 
 TEST_F(ServeExchangeTest, AClientsResetEndsAConnectAtOnce) {
-  const Fd listening = net::test::listening_socket(0);
-  const net::Address address = net::test::local_address(listening.get());
-  const Peer fills_the_queue = net::test::connect_peer(address);
-  add_server(address);
+  const net::test::SilentPort silent;
+  add_server(silent.address);
   backend_.timeouts.connect = 1h;
   start();
   Peer client = connect_and_send(kGet);

@@ -309,12 +309,10 @@ TEST_F(WorkerListenerTest, ADrainLetsBytesOfClosedSocketsLeaveAndAnAbortDoesNot)
 }
 
 TEST_F(WorkerListenerTest, AnAbortEndsConnectionsWhereverTheyAre) {
-  const Fd full = net::test::listening_socket(0);
-  const net::Address full_address = net::test::local_address(full.get());
-  const Peer fills_the_queue = net::test::connect_peer(full_address);
+  const net::test::SilentPort silent_port;
   FakeServer server;
   add_server(server.address, "serves");
-  add_server(full_address, "hangs");
+  add_server(silent_port.address, "hangs");
   backend_.timeouts.connect = 1h;
   start();
 

@@ -80,15 +80,13 @@ TEST_F(ServeTcpTest, WithoutAServerTheClientIsReset) {
   EXPECT_EQ(line.attempts, 5);  // each is asked again
   EXPECT_EQ(line.reason.kind, ErrorKind::connect_refused);
   EXPECT_TRUE(line.sentence.starts_with(
-      "The server refused the connection. Tried 1 (connect_refused after 0."))
+      "The server refused the connection. Tried 1 (connect_refused after "))
       << line.sentence;
 }
 
 TEST_F(ServeTcpTest, ConnectingTakesNoLongerThanTheDeadlineOfAllAttempts) {
-  const Fd listening = net::test::listening_socket(0);
-  const net::Address address = net::test::local_address(listening.get());
-  const Peer fills_the_queue = net::test::connect_peer(address);
-  add_server(address);
+  const net::test::SilentPort silent;
+  add_server(silent.address);
   backend_.retry.attempts = 8;
   backend_.retry.per_try_timeout = 20ms;
   backend_.retry.deadline = 50ms;
@@ -98,7 +96,8 @@ TEST_F(ServeTcpTest, ConnectingTakesNoLongerThanTheDeadlineOfAllAttempts) {
   EXPECT_TRUE(is_reset(client));
   EXPECT_GE(worker_->now() - began, 50ms);
   const test::Logged line = last_logged();
-  EXPECT_EQ(line.attempts, 3);
+  // Each begins 20 ms after the one before it or later: on a slow machine there are fewer.
+  EXPECT_LE(line.attempts, 3);
   EXPECT_EQ(line.reason.kind, ErrorKind::connect_timeout);
 }
 
@@ -171,10 +170,8 @@ TEST_F(ServeTcpTest, ADrainLetsATunnelRunAndAnAbortEndsIt) {
 }
 
 TEST_F(ServeTcpTest, AnAbortEndsAConnect) {
-  const Fd listening = net::test::listening_socket(0);
-  const net::Address address = net::test::local_address(listening.get());
-  const Peer fills_the_queue = net::test::connect_peer(address);
-  add_server(address);
+  const net::test::SilentPort silent;
+  add_server(silent.address);
   backend_.timeouts.connect = 1h;
   start();
   Peer client = connect();
@@ -186,10 +183,8 @@ TEST_F(ServeTcpTest, AnAbortEndsAConnect) {
 
 // Nobody watches the client meanwhile.
 TEST_F(ServeTcpTest, AClientThatLeavesDuringAConnectEndsInOrder) {
-  const Fd listening = net::test::listening_socket(0);
-  const net::Address address = net::test::local_address(listening.get());
-  const Peer fills_the_queue = net::test::connect_peer(address);
-  add_server(address);
+  const net::test::SilentPort silent;
+  add_server(silent.address);
   backend_.timeouts.connect = 30ms;
   start();
   Peer client = connect();
