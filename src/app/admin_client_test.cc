@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "app/demo_servers.h"
+#include "net/net_test_support.h"
 #include "runtime/reactor_test_support.h"
 
 namespace weir::app {
@@ -70,11 +71,9 @@ TEST(AdminClient, AsksOverAUnixSocket) {
 }
 
 TEST(AdminClient, SaysThatNobodyListens) {
-  net::Address free_port;
-  {
-    free_port = net::open_listening_sockets(*net::Address::parse("127.0.0.1:0"), 1)->address;
-  }
-  EXPECT_EQ(ask_admin(free_port, {.method = "GET", .target = "/"}).error(), "Connection refused");
+  const net::test::ClosedPort closed;
+  EXPECT_EQ(ask_admin(closed.address, {.method = "GET", .target = "/"}).error(),
+            "Connection refused");
   const auto missing = ask_admin(*net::Address::parse("unix:" + unix_path() + ".none"),
                                  {.method = "GET", .target = "/"});
   EXPECT_EQ(missing.error(), "No such file or directory");
