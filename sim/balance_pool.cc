@@ -346,8 +346,11 @@ void Pool::release(RequestIndex index, Outcome outcome) {
   const bool has_failed = outcome == Outcome::failed;
   --leases_[to_number(request.server)];
   full_.erase(request.server);
-  picker_->on_release(*table_, state_of(request), request.server,
-                      {.lasted = lasted, .has_failed = has_failed}, now_);
+  picker_->on_release(
+      *table_, state_of(request), request.server,
+      {.lasted = lasted,
+       .outcome = has_failed ? balance::AttemptOutcome::failed : balance::AttemptOutcome::whole},
+      now_);
   ++server.ended;
   server.response_times += lasted;
   if (has_failed) ++server.failed;

@@ -401,8 +401,11 @@ void LiveConfiguration::renew_ramps() {
   const std::lock_guard changing(changing_);
   if (closed_) return;
   const auto current = snapshot();
+  const TimePoint now = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < current->backends.size(); ++i) {
-    if (current->backends[i]->candidates()->is_ramping) publish_candidates(BackendIndex(i));
+    const backend::Backend& backend = *current->backends[i];
+    if (!backend.candidates()->is_ramping || !backend.has_ramped(now)) continue;
+    publish_candidates(BackendIndex(i));
   }
 }
 

@@ -170,6 +170,19 @@ void Backend::ramp(Candidates& candidates, TimePoint now) const {
   }
 }
 
+bool Backend::has_ramped(TimePoint now) const {
+  const auto known = candidates();
+  Candidates fresh;
+  for (std::size_t i = 0; i < size(); ++i) {
+    fresh.specs.push_back({.weight = servers_[i]->weight_after(settings_.servers[i].weight)});
+  }
+  ramp(fresh, now);
+  using balance::ServerSpec;
+  return fresh.is_ramping != known->is_ramping ||
+         !std::ranges::equal(fresh.specs, known->specs, {}, &ServerSpec::weight,
+                             &ServerSpec::weight);
+}
+
 bool Backend::adopt_servers(TimePoint now) noexcept {
   for (std::size_t i = 0; i < size(); ++i) {
     servers_[i]->configure(settings_.servers[i]);

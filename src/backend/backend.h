@@ -94,6 +94,9 @@ class Backend {
   // settings. Whether the candidates are to be renewed, because some of them may start slowly: new
   // ones, and those that were at it under the predecessor.
   bool adopt_servers(TimePoint now) noexcept;
+  // Whether weights differ from those of the candidates, because time has passed while some start
+  // slowly.
+  bool has_ramped(TimePoint now) const;
   // A weight, a state or the addresses of a server have changed, or time has passed while some are
   // ramping; the workers are to be told of the result. now: TimePoint::min() at the start.
   std::shared_ptr<const Candidates> renew_candidates(TimePoint now);

@@ -94,6 +94,23 @@ TEST(Backend, AServerThatHasStartedDoesNotStartAgainInTheNextGeneration) {
   EXPECT_EQ(candidates->specs[1].weight, candidates->specs[0].weight);
 }
 
+TEST(Backend, AServerThatStartsInStepsHasNewWeightsAtEachStepAlone) {
+  stats::Registry registry(1);
+  BackendSettings settings = settings_of("round_robin", 2);
+  settings.slow_start.emplace() = {.time = 300s, .ramp = health::Ramp::steps};
+  Backend backend(settings, registry);
+  const TimePoint back = TimePoint{} + 1h;
+  bring_back(backend, 1, back);
+  EXPECT_FALSE(backend.has_ramped(back + 99s));
+  EXPECT_TRUE(backend.has_ramped(back + 100s));
+  backend.renew_candidates(back + 100s);
+  EXPECT_FALSE(backend.has_ramped(back + 199s));
+  EXPECT_TRUE(backend.has_ramped(back + 200s));
+  backend.renew_candidates(back + 200s);
+  EXPECT_TRUE(backend.has_ramped(back + 300s));
+  EXPECT_FALSE(backend.renew_candidates(back + 300s)->is_ramping);
+}
+
 TEST(Backend, ScoresHoldInTheNextGenerationUntilNewOnesAreMade) {
   stats::Registry registry(1);
   BackendSettings settings = settings_of("least_bandwidth", 3);

@@ -256,7 +256,7 @@ void ServerLease::release() noexcept {
   pool_->server().end_lease();
   if (WorkerBackend* owner = pool_->owner()) {
     const Duration lasted = owner->worker().now() - began_;
-    owner->on_release(pool_->index(), {.lasted = lasted, .has_failed = has_failed_});
+    owner->on_release(pool_->index(), {.lasted = lasted, .outcome = outcome_});
   } else {
     // The backend may be gone from this worker only, while on another one somebody waits.
     pool_->wait_queue_->on_slot_free();

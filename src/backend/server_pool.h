@@ -139,7 +139,7 @@ class ServerLease {
     release();
     pool_ = std::move(other.pool_);
     began_ = other.began_;
-    has_failed_ = other.has_failed_;
+    outcome_ = other.outcome_;
     return *this;
   }
   ~ServerLease() { release(); }
@@ -151,14 +151,17 @@ class ServerLease {
   stats::ServerCells& cells() const noexcept { return pool_->cells(); }
   // The response began, or the connection if it is a tunnel's, so long after it was asked for.
   void on_response(Duration after) const noexcept;
-  // The server did not do what it should.
-  void mark_failed() noexcept { has_failed_ = true; }
+  // How the attempt went: cut, if neither is said; failed, if that is.
+  void mark_whole() noexcept {
+    if (outcome_ != balance::AttemptOutcome::failed) outcome_ = balance::AttemptOutcome::whole;
+  }
+  void mark_failed() noexcept { outcome_ = balance::AttemptOutcome::failed; }
   void release() noexcept;
 
  private:
   LocalRef<ServerPool> pool_;
   TimePoint began_{};
-  bool has_failed_ = false;
+  balance::AttemptOutcome outcome_ = balance::AttemptOutcome::cut;
 };
 
 // What a request has of a connection to its server; given back when it goes out of scope. The lease

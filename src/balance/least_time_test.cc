@@ -144,12 +144,22 @@ TEST(LeastTime, CountsAFailureAsTwiceTheAverageAtLeast) {
   TimedServers servers(picker, std::vector<ServerSpec>(2));
   servers.serve({100ms, 110ms});
   servers.lease(kA);
-  servers.end(kA, {.lasted = 1ms, .has_failed = true});
+  servers.end(kA, {.lasted = 1ms, .outcome = AttemptOutcome::failed});
   EXPECT_DOUBLE_EQ(*servers.score(kA), 120);
   EXPECT_EQ(servers.pick(), kB);
   servers.lease(kA);
-  servers.end(kA, {.lasted = 1s, .has_failed = true});
+  servers.end(kA, {.lasted = 1s, .outcome = AttemptOutcome::failed});
   EXPECT_DOUBLE_EQ(*servers.score(kA), 0.8 * 120 + 200);
+}
+
+TEST(LeastTime, LearnsNothingOfAnAttemptThatWasCutShort) {
+  const LeastTimePicker picker({.measure = Measured::last_byte});
+  TimedServers servers(picker, std::vector<ServerSpec>(2));
+  servers.serve({100ms, 110ms});
+  const auto before = servers.score(kA);
+  servers.lease(kA);
+  servers.end(kA, {.lasted = 1ms, .outcome = AttemptOutcome::cut});
+  EXPECT_EQ(servers.score(kA), before);
 }
 
 TEST(LeastTime, DoesNotTakeAServerForFastThatFailsAtOnce) {
@@ -158,7 +168,7 @@ TEST(LeastTime, DoesNotTakeAServerForFastThatFailsAtOnce) {
   servers.serve(kB, 100ms);
   EXPECT_EQ(servers.pick(), kA);
   servers.lease(kA);
-  servers.end(kA, {.lasted = 1us, .has_failed = true});
+  servers.end(kA, {.lasted = 1us, .outcome = AttemptOutcome::failed});
   EXPECT_EQ(servers.pick(), kB);
 }
 
@@ -244,7 +254,7 @@ TEST(LeastTime, MovesTrafficAwayFromADegradedServer) {
       continue;
     }
     ++of_degraded;
-    servers.end(done, {.lasted = 1ms, .has_failed = true});
+    servers.end(done, {.lasted = 1ms, .outcome = AttemptOutcome::failed});
   }
   EXPECT_LT(of_degraded, 120);  // of 4,000; a quarter would be its share
 }

@@ -89,7 +89,7 @@ TEST(PeakEwma, CountsAFailureAsTwiceTheTime) {
   TimedServers servers(picker, std::vector<ServerSpec>(1));
   servers.serve(kA, 10ms);
   servers.lease(kA);
-  servers.end(kA, {.lasted = 1ms, .has_failed = true});
+  servers.end(kA, {.lasted = 1ms, .outcome = AttemptOutcome::failed});
   EXPECT_DOUBLE_EQ(*servers.score(kA), 20);
 }
 

@@ -38,9 +38,14 @@ using LeaseCounters = std::span<const std::atomic<std::uint32_t>* const>;
 using LoadScores = std::span<const std::atomic<float>>;
 
 // How an attempt went that held a lease.
+enum class AttemptOutcome : std::uint8_t {
+  whole,   // its response came to its end
+  failed,  // by fault of the server
+  cut,     // for another reason: how long it lasted says nothing of the server
+};
 struct AttemptEnd {
   Duration lasted{};  // from the lease on
-  bool has_failed = false;
+  AttemptOutcome outcome = AttemptOutcome::whole;
 };
 
 // What one pick is told. All borrowed for the call.

@@ -133,7 +133,8 @@ TEST_P(PickerContract, PicksTheSameFromTheSameStateAndInput) {
     picker_->on_lease(*table, *state, expected, {});
     if (i % 3 != 0) picker_->on_response(*table, *state, expected, took, {});
     if (i % 2 == 0) {
-      picker_->on_release(*table, *state, expected, {.lasted = took, .has_failed = i % 3 == 0}, {});
+      picker_->on_release(*table, *state, expected,
+                          {.lasted = took, .outcome = static_cast<AttemptOutcome>(i % 3)}, {});
     }
   }
 }
@@ -248,7 +249,9 @@ TEST_P(PickerContract, DoesNotAllocateToPick) {
     if (picked == ServerIndex::none) continue;
     picker_->on_lease(*table, *state, picked, {});
     picker_->on_response(*table, *state, picked, {}, {});
-    picker_->on_release(*table, *state, picked, {.has_failed = i % 5 == 0}, {});
+    picker_->on_release(*table, *state, picked,
+                        {.outcome = i % 5 == 0 ? AttemptOutcome::failed : AttemptOutcome::whole},
+                        {});
   }
   EXPECT_EQ(allocations, before);
 }

@@ -150,9 +150,9 @@ void TimePicker::on_release(const Table&, State& state, ServerIndex server, Atte
   // A lease may be older than this state.
   std::uint32_t& leases = own.own_leases[to_number(server)];
   if (leases > 0) --leases;
-  if (end.has_failed) {
+  if (end.outcome == AttemptOutcome::failed) {
     own.times.add_failure(server, end.lasted, now);
-  } else if (options_.measured == Measured::last_byte) {
+  } else if (end.outcome == AttemptOutcome::whole && options_.measured == Measured::last_byte) {
     own.times.add(server, end.lasted, now);
   }
 }

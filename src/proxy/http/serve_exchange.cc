@@ -119,9 +119,12 @@ Task<Result<void>> make_attempts(Exchange& x) {
     if (x.body.is_rewindable()) x.body.rewind();
     const auto result = co_await attempt(x, lease, plan.due_of_attempt_at(worker.now()));
     x.attempts.end(result ? ErrorKind::none : result.error().kind, worker.now());
-    if (result) co_return result;
+    if (result) {
+      lease.mark_whole();
+      co_return result;
+    }
     error = result.error();
-    if (error.side == Side::server) lease.mark_failed();
+    if (error.side == Side::server && !has_died_idle(x, error)) lease.mark_failed();
     if (!may_retry(x, error)) break;
     lease.release();
     if (has_died_idle(x, error)) {

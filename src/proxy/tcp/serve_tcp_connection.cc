@@ -182,7 +182,7 @@ Task<void> serve_tunnel(ClientConnection& connection) {
   LocalRef<backend::WorkerBackend> backend = choose_backend(connection, *use, record);
   std::optional<net::SocketStream> server;
   backend->cells().requests.add();
-  const auto lease = co_await connect_some_server(connection, *use, *backend, server, record);
+  auto lease = co_await connect_some_server(connection, *use, *backend, server, record);
   if (lease) {
     const backend::LeaseUse use_of_lease(*lease, connection.server_side);
     const auto proxy_protocol = backend->backend().settings().proxy_protocol;
@@ -195,6 +195,7 @@ Task<void> serve_tunnel(ClientConnection& connection) {
     if (!proxy_protocol || put_proxy_header(connection, *proxy_protocol, tunnel, header_bytes)) {
       record.outcome = co_await tunnel.run();
       record.outcome.bytes_from_client -= header_bytes;
+      if (record.outcome.error.kind == ErrorKind::none) lease->mark_whole();
     } else {
       record.outcome.error = make_error(ErrorKind::buffers_exhausted, Side::weir);
     }
