@@ -102,5 +102,5 @@ backends:
     servers: [ { name: s, address: 127.0.0.1:1 } ]
 """, encoding="utf-8")
     done = run([BINARY, "check", "-c", tmp_path / "weir.yaml"])
-    assert "5:9: error: missing key 'backend', and no filter of the route" in (
+    assert "5:9: error: missing key 'backend' or 'split', and no filter of the route" in (
         done.stdout + done.stderr)

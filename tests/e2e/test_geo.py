@@ -318,7 +318,7 @@ def test_explain_says_where_the_client_is(start, database, servers):
         said = explained(weir, *arguments, "GET", weir.url())
         assert f"\nplace {IN_BERLIN} is at 52.52, 13.40\n" in said
         assert "\nserver s1 (" in said
-        assert "\n not s2: another priority, zone or place comes first" in said
+        assert "\n not s2: another priority, zone, subset or place comes first" in said
     said = explained(weir, "--from", NOWHERE, "GET", weir.url())
     assert f"\nplace where {NOWHERE} is, is not known: it is drawn\n" in said
     assert ", drawn by chance, as in s" in said
@@ -331,7 +331,7 @@ def test_explain_says_why_the_nearest_does_not_serve(start, database, servers):
     said = explained(weir, "--from", IN_BERLIN, "GET", weir.url())
     assert "\nserver s2 (" in said
     assert "\n not s1: refused a connection " in said
-    assert "\n not s3: another priority, zone or place comes first" in said
+    assert "\n not s3: another priority, zone, subset or place comes first" in said
 
 
 def test_explain_says_where_the_client_of_a_tunnel_is(start, database, servers):

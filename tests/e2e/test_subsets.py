@@ -56,13 +56,12 @@ def test_a_subset_without_servers_falls_back_or_does_not(start, servers):
         with Client(weir.address()) as client:
             assert client.get("/name").status == status
         assert set(names(weir, "v1")) == {"A", "B"}
-        assert weir.stop() == 0
 
 
 def test_explain_says_whose_subset_it_is(start, servers):
     weir = start(config(listener(), backends=[shop(servers, fallback="none")]))
     _, said = explain_running(weir, "-H", "X-Version: v2", "GET", weir.url())
-    assert 'subset ${request.header.x-version} = "v2"' in said, said
+    assert "subset ${request.header.x-version} = 'v2'" in said, said
     assert "server s3" in said and "s1: of another subset" in said, said
     _, said = explain_running(weir, "GET", weir.url())
     assert "${request.header.x-version}: not in the request" in said, said
