@@ -54,9 +54,10 @@ struct HashSettings {
 
 template <class V>
 void describe(V& v, HashSettings& s) {
-  v.field("key", s.key,
-          "What is hashed: text with ${...} values. A request in which all of them are missing goes "
-          "to a random server.")
+  v.field(
+       "key", s.key,
+       "What is hashed: text with ${...} values. A request in which all of them are missing goes "
+       "to a random server.")
       .length_min(1)
       .length_max(4096);
   v.field("method", s.method, "How the hash of a key leads to a server.");
