@@ -85,6 +85,7 @@ void add_rows(const std::string& name, const BalanceSettings& settings) {
     benchmark::RegisterBenchmark(row(what).c_str(), pick, settings, weights, excluded_each)
         ->Arg(3)
         ->Arg(100)
+        ->Arg(1'000)
         ->Arg(10'000);
   }
   benchmark::RegisterBenchmark(row("lease").c_str(), lease, settings)->ThreadRange(1, 2);

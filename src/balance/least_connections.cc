@@ -1,14 +1,20 @@
 #include "balance/least_connections.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
+#include <utility>
 
 namespace weir::balance {
 namespace {
 
-// Servers looked at in turn by each pick, and winners looked at before one is taken as it is.
-constexpr int kLooksInTurn = 2;
+// Servers looked at in turn by each pick at least, and winners looked at before one is taken as it
+// is.
+constexpr std::size_t kLooksInTurn = 2;
 constexpr int kWinnersMax = 4;
+
+// Where others lease as well, no count is older than this when a worker picks.
+constexpr Duration kCountAgeMax = std::chrono::milliseconds(10);
 
 // Matches that a pick may look into whose winner is left out, before it takes the best it has met.
 constexpr int kMatchesMax = 256;
@@ -26,6 +32,8 @@ struct LeastConnectionsState final : State {
   // in order; none where there is no member.
   std::vector<ServerIndex> winners;
   ServerIndex next_look = {};
+  TimePoint looked_at{};  // of the last pick
+  bool is_alone = true;   // no other worker leases
 };
 
 // A state together with its table.
@@ -71,6 +79,16 @@ class Tournament {
     const std::uint32_t now = count(counters, to_number(server));
     if (now != known) set_leases(server, now);
     return now > known ? Found::more : Found::as_known;
+  }
+  // Looks at so many in turn that all of them have their turn within kCountAgeMax.
+  void look_around(LeaseCounters counters, TimePoint now) noexcept {
+    const Duration since = std::min(now - std::exchange(state_.looked_at, now), kCountAgeMax);
+    std::size_t looks = kLooksInTurn;
+    if (!state_.is_alone && since > Duration::zero()) {
+      looks = std::max(looks, table_.weights.size() * static_cast<std::size_t>(since.count()) /
+                                  static_cast<std::size_t>(kCountAgeMax.count()));
+    }
+    for (; looks > 0; --looks) look_at_next(counters);
   }
   void look_at_next(LeaseCounters counters) noexcept {
     const ServerIndex server = find_allowed(table_.members, {}, state_.next_look);
@@ -164,11 +182,12 @@ std::unique_ptr<const Table> LeastConnectionsPicker::build(std::span<const Serve
 }
 
 std::unique_ptr<State> LeastConnectionsPicker::start(const Table& table, WorkerIndex,
-                                                     std::uint16_t) const {
+                                                     std::uint16_t workers) const {
   const std::size_t servers = static_cast<const LeastConnectionsTable&>(table).weights.size();
   auto state = std::make_unique<LeastConnectionsState>();
   state->leases.resize(servers);
   state->winners.resize(2 * std::bit_ceil(servers), ServerIndex::none);
+  state->is_alone = workers == 1;
   return state;
 }
 
@@ -180,7 +199,7 @@ ServerIndex LeastConnectionsPicker::pick(const Table& table, State& state,
                                          const PickInput& input) const noexcept {
   Tournament tournament(table, state);
   tournament.adopt_table(input.leases);
-  for (int i = 0; i < kLooksInTurn; ++i) tournament.look_at_next(input.leases);
+  tournament.look_around(input.leases, input.now);
   ServerIndex best = tournament.find_best(input);
   for (int i = 1; i < kWinnersMax && best != ServerIndex::none; ++i) {
     if (tournament.look_at(best, input.leases) == Tournament::Found::as_known) break;

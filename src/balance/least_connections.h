@@ -8,9 +8,9 @@
 //
 // With several workers the true counts are shared counters that others change unheard. A worker
 // plays with the counts that it knows: its own leases and releases at once, those of others by
-// looking. Each pick looks at the winner, until one is as good as was known, and at the next two
-// servers in turn, so that one that others have left is noticed. A single worker knows everything
-// and picks exactly.
+// looking. Each pick looks at the winner, until one is as good as was known, and at some servers in
+// turn, so that one that others have left is noticed: two, or as many as it takes for none to be
+// older than 10 ms. A single worker knows everything and picks exactly.
 
 #include "balance/picker.h"
 

@@ -9,6 +9,8 @@
 namespace weir::balance {
 namespace {
 
+using namespace std::chrono_literals;
+
 using test::LeaseCounts;
 using Weights = std::vector<std::uint32_t>;
 
@@ -238,6 +240,25 @@ TEST(LeastConnections, SeesInTurnThatAnotherWorkerLeftAServer) {
   // Two looks a pick.
   for (std::size_t i = 0; i < kServers / 2; ++i) cluster.pick({}, 1);
   EXPECT_EQ(cluster.pick({}, 1), to_server(9));
+}
+
+TEST(LeastConnections, KnowsWhatOthersDidTenMillisecondsAgo) {
+  constexpr std::size_t kServers = 1000;
+  Cluster cluster(Weights(kServers, 1), 2);
+  for (std::size_t i = 0; i < kServers; ++i) cluster.lease(i, 0);
+  TimePoint now = TimePoint{} + 1h;
+  EXPECT_EQ(cluster.pick({.now = now}, 1), to_server(0));
+  for (const std::size_t left : {900U, 1U, 500U}) {
+    cluster.release(left, 0);
+    EXPECT_EQ(cluster.pick({.now = now += 10ms}, 1), to_server(left));
+    cluster.lease(left, 0);
+    cluster.pick({.now = now += 10ms}, 1);
+    cluster.release(left, 0);
+    for (int i = 0; i < 3; ++i) cluster.pick({.now = now += 3ms}, 1);
+    EXPECT_EQ(cluster.pick({.now = now += 3ms}, 1), to_server(left));
+    cluster.lease(left, 0);
+    cluster.pick({.now = now += 10ms}, 1);
+  }
 }
 
 // Requests of random lengths arrive at random workers: on average a pick finds less than one lease

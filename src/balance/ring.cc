@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <numeric>
 #include <string>
 
 #include "balance/hash_function.h"
@@ -70,6 +71,7 @@ Ring::Ring(const std::vector<RingPoint>& points)
   std::vector<std::uint32_t> next(starts_.begin(), starts_.end() - 1);
   for (const RingPoint& point : points) points_[next[bucket_of(point.position)]++] = point;
   for (std::size_t bucket = 0; bucket + 1 < starts_.size(); ++bucket) {
+    if (starts_[bucket + 1] - starts_[bucket] < 2) continue;
     std::sort(points_.begin() + starts_[bucket], points_.begin() + starts_[bucket + 1]);
   }
 }
@@ -99,6 +101,7 @@ std::vector<std::uint32_t> ring_points(std::span<const Peer> peers, RingSize siz
 std::unique_ptr<const KeyOrder> make_ring(std::span<const Peer> peers, RingSize size) {
   const std::vector<std::uint32_t> counts = ring_points(peers, size);
   std::vector<RingPoint> points;
+  points.reserve(std::accumulate(counts.begin(), counts.end(), std::size_t{0}));
   for (std::size_t i = 0; i < peers.size(); ++i) {
     if (!peers[i].is_member) continue;
     const std::uint64_t start = hash_bytes(peers[i].key);
