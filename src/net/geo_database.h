@@ -10,7 +10,7 @@
 
 #include "net/address.h"
 
-struct MMDB_s;
+struct MMDB_s;  // NOLINT(readability-identifier-naming): libmaxminddb's
 
 namespace weir::net {
 
