@@ -60,9 +60,9 @@ def test_connections_do_not_matter_to_the_order(start, serve):
     assert got == list("ABCABC")
 
 
-@pytest.mark.parametrize("weights", [[1, 1, 1], [3, 2, 1], [5, 3, 2]])
+@pytest.mark.parametrize("weights", [[1, 1, 1], [3, 2, 1], [5, 3, 2], [9, 1]])
 def test_shares_hold_over_all_workers(start, nginx, weights):
-    servers = [nginx(name) for name in "ABC"]
+    servers = [nginx(name) for name in "ABC"[:len(weights)]]
     weir = start(config(listener(), backends=[backend(*servers, weights=weights)], workers=2))
     requests = 100 * sum(weights)
     done = run(["ab", "-q", "-n", requests, "-c", "20", weir.url("/name")])
