@@ -102,6 +102,16 @@ TEST(LeastTime, AveragesTheLastSamplesOfAWindow) {
   EXPECT_DOUBLE_EQ(*servers.score(kA), 45);
 }
 
+TEST(LeastTime, AveragesAHundredSamplesUnlessTold) {
+  const LeastTimePicker picker({.average = TimeAverage::window});
+  TimedServers servers(picker, std::vector<ServerSpec>(1));
+  servers.serve(kA, 110ms);
+  for (int i = 0; i < 99; ++i) servers.serve(kA, 10ms);
+  EXPECT_NEAR(*servers.score(kA), 11, 1e-6);
+  servers.serve(kA, 10ms);
+  EXPECT_NEAR(*servers.score(kA), 10, 1e-6);
+}
+
 TEST(LeastTime, MeasuresToTheHeaderOrToTheLastByte) {
   const LeastTimePicker to_header;
   const LeastTimePicker to_last_byte({.measure = Measured::last_byte});

@@ -263,7 +263,8 @@ class Response:
 class Client(PeerConnection):
     """A connection to a listener of Weir that speaks HTTP as badly as a test wants.
 
-    address: (host, port), or the path of a unix socket.
+    address: (host, port), or the path of a unix socket. source: the host that it comes from, or
+    (host, port).
     """
 
     def __init__(self, address, *, source=None, receive_buffer=None):
@@ -271,7 +272,7 @@ class Client(PeerConnection):
         if receive_buffer is not None:
             connecting.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if source is not None:
-            connecting.bind((source, 0))
+            connecting.bind((source, 0) if isinstance(source, str) else source)
         connecting.settimeout(DEADLINE_S)
         connecting.connect(address)
         try:

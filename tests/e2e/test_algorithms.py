@@ -1,11 +1,12 @@
 """Every algorithm before real servers; and what those that no other file tries are there for."""
 import json
 import re
+import threading
 
 import pytest
 
 from gate import Gate
-from process import run, wait_until
+from process import DEADLINE_S, run, wait_until
 from servers import Client, get
 from test_explain import explain_running
 from weir import BINARY, backend, config, listener, tcp_listener
@@ -77,7 +78,9 @@ def test_it_serves_requests_and_connections_and_loses_none_with_a_server(start, 
 
 # ---- Those that look at servers
 
-@pytest.mark.parametrize("balance", ["least_time", {"peak_ewma": {"decay": "100ms"}}])
+@pytest.mark.parametrize("balance", [
+    "least_time", {"least_time": {"formula": "sum"}}, {"least_time": {"formula": "time"}},
+    {"least_time": {"average": "window"}}, {"peak_ewma": {"decay": "100ms"}}])
 def test_a_slow_server_is_avoided(start, serve, gate, ask, balance):
     slow, quick = serve("slow", gate), serve("quick")
     weir = start(config(listener(), backends=[backend(slow, quick, balance=balance)]))
@@ -91,8 +94,39 @@ def test_a_slow_server_is_avoided(start, serve, gate, ask, balance):
     assert set(bodies) == {b"quick"}
     said = explain_running(weir, "GET", weir.url())[1]
     assert "\nserver s2 (" in said and re.search(r"^ not s1: behind: score [\d.]+", said, re.M), said
-    if balance != "least_time":  # that waits for half a minute
+    if "peak_ewma" in balance:  # the others wait for half a minute
         wait_until(lambda: get(weir).body == b"/", "it is tried again")
+
+
+@pytest.mark.parametrize("measure, expected", [("header", b"early"), ("last_byte", b"/")])
+def test_a_time_ends_with_the_header_or_with_the_last_byte(start, serve, ends, gate, ask, measure,
+                                                           expected):
+    """One server has the head early and the body last, one has both late, one is quick."""
+    released = threading.Event()
+
+    def answer_early(connection, request):
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        assert request.target != "/held" or released.wait(DEADLINE_S)
+        connection.send("early")
+    servers = [serve("early", answer_early), serve("late", gate), serve("quick")]
+    weir = start(config(listener(), backends=[
+        backend(*servers, balance={"least_time": {"measure": measure}})]))
+    early = ends(Client(weir.address()))
+    early.request(target="/held")
+    early.read_head()
+    late = ask(weir)
+    for _ in range(200):  # that is how long it takes
+        get(weir)
+    gate.let()
+    assert late.read_response().status == 200
+    for _ in range(50):
+        get(weir)
+    released.set()
+    assert early.read(5) == b"early"
+    weir.wait_for_metric(0, "weir_server_leases")
+    assert weir.api("PATCH", "/servers/web/s3", {"state": "disabled"})[0] == 200
+    gate.let(1000)
+    assert {get(weir).body for _ in range(20)} == {expected}
 
 
 def test_first_fills_one_server_and_then_the_next(start, serve, gate, ask):
@@ -138,6 +172,23 @@ def test_least_connections_counts_connections_of_tcp(start, servers, ends):
     weir.wait_for_metric(0, "weir_server_leases", server="s2")
     connect(2)
     assert held() == [4, 2, 2]
+
+
+# ---- Each backend has its own
+
+def test_a_change_of_one_leaves_the_others_at_their_turn(start, servers):
+    def configuration(balance):
+        routes = [{"match": {"host": "other.example"}, "backend": "other"}, {"backend": "web"}]
+        return config(listener(routes=routes), backends=[
+            backend(*servers, balance=balance), backend(*servers, name="other")])
+
+    def name(weir, host):
+        return get(weir, "/name", host=host).body.decode().strip()
+    weir = start(configuration("round_robin"))
+    assert [name(weir, "other.example"), name(weir, "web.example")] == ["A", "A"]
+    weir.reload(configuration("least_connections"))
+    assert [name(weir, "web.example") for _ in range(3)] == ["A", "A", "A"]
+    assert [name(weir, "other.example") for _ in range(3)] == ["B", "C", "A"]
 
 
 # ---- All that explain has to say of a pick

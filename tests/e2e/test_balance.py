@@ -54,16 +54,17 @@ def test_least_connections_asks_who_has_the_least_in_flight(start, held, ends):
     assert in_flight(servers) == [2, 3, 2]
 
 
-def test_least_connections_divides_by_the_weight(start, held, ends):
+@pytest.mark.parametrize("weights, shares", [([3, 1, 1], [6, 2, 2]), ([3, 2, 0], [6, 4, 0])])
+def test_least_connections_divides_by_the_weight(start, held, ends, weights, shares):
     servers, _ = held
     weir = start(config(listener(), backends=[
-        backend(*servers, weights=[3, 1, 1], balance="least_connections")]))
+        backend(*servers, weights=weights, balance="least_connections")]))
     for number in range(1, 11):
         ask(weir, ends)
         weir.wait_for_metric(number, "weir_server_leases")
-    for server, share in zip(servers, (6, 2, 2)):
+    for server, share in zip(servers, shares):
         server.wait_for_requests(share)
-    assert in_flight(servers) == [6, 2, 2]
+    assert in_flight(servers) == shares
 
 
 @pytest.mark.parametrize("algorithm", ["random", "power_of_two"])

@@ -55,6 +55,26 @@ def test_a_name_is_resolved_before_weir_is_ready(start, serve, resolve):
     assert weir.metrics().value("weir_name_addresses", name=NAME) == 1
 
 
+def test_a_pool_spans_sites(start, serve, resolve):
+    """Machines of one's own, by their addresses, and others that only a name stands for."""
+    cloud = serve("cloud")
+    dns = resolve({NAME: ["127.0.0.1"]})
+    pool = backend(serve("own4"), serve("own6", host="::1"), f"{NAME}:{cloud.port}")
+    for member, zone in zip(pool["servers"], ("here", "here", "cloud")):
+        member["zone"] = zone
+
+    def configuration(cross_zone):
+        return config(listener(), backends=[pool | {"cross_zone": cross_zone}], zone="here",
+                      resolver={"servers": [dns.address]})
+    weir = start(configuration("always"))
+    assert sorted(bodies(weir, 6)) == ["cloud", "cloud", "own4", "own4", "own6", "own6"]
+    weir.reload(configuration("overflow"))
+    assert sorted(bodies(weir, 4)) == ["own4", "own4", "own6", "own6"]
+    for server in ("s1", "s2"):
+        assert weir.api("PATCH", f"/servers/web/{server}", {"state": "draining"})[0] == 200
+    assert bodies(weir, 3) == ["cloud"] * 3
+
+
 def test_ipv4_and_ipv6_addresses_are_used(start, serve, resolve):
     port = free_port()
     serve("v4", port=port)

@@ -12,7 +12,8 @@ from weir import BINARY, backend, config, listener, tcp_listener, write_config
 BERLIN, NEW_YORK, OSAKA = (52.52, 13.40), (40.71, -74.01), (34.69, 135.50)
 SITES = {"Frankfurt": (50.11, 8.68), "Virginia": (39.04, -77.49), "Tokyo": (35.68, 139.69)}
 NETWORKS = {"203.0.113.0/24": BERLIN, "198.51.100.0/24": NEW_YORK, "127.0.0.9/32": OSAKA,
-            "2001:db8:1::/48": BERLIN, "2001:db8:2::/48": NEW_YORK, "192.0.2.0/24": None}
+            "198.51.99.0/24": SITES["Tokyo"],
+           "2001:db8:1::/48": BERLIN, "2001:db8:2::/48": NEW_YORK, "192.0.2.0/24": None}
 IN_BERLIN, IN_NEW_YORK, IN_OSAKA, NOWHERE = "203.0.113.7", "198.51.100.7", "127.0.0.9", "192.0.2.7"
 
 
@@ -58,7 +59,7 @@ def test_a_request_goes_to_the_nearest_server(start, database, servers, balance)
     weir = start(configuration(database, servers, balance=balance))
     for client, name in [(IN_BERLIN, "Frankfurt"), ("2001:db8:1::7", "Frankfurt"),
                          (IN_NEW_YORK, "Virginia"), ("2001:db8:2::7", "Virginia"),
-                         (IN_OSAKA, "Tokyo")]:
+                         (IN_OSAKA, "Tokyo"), ("198.51.99.7", "Tokyo")]:
         assert names_for(weir, client, 4) == {name}, client
     assert unknown(weir) == 0
 

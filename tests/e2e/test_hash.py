@@ -1,4 +1,5 @@
 """`balance: hash`: a key has its server, and keeps it whatever happens to the others."""
+import hashlib
 import math
 from collections import Counter
 
@@ -37,12 +38,12 @@ def ctl(weir, *arguments):
     return Ctl("%s:%d" % weir.admin_address).table(*arguments)
 
 
-def places(weir):
+def places(weir, keys=KEYS):
     """The server of each key; no request fails."""
-    done = run(["curl", "-sS", "--fail", weir.url(f"/name?user=[1-{KEYS}]")])
+    done = run(["curl", "-sS", "--fail", weir.url(f"/name?user=[1-{keys}]")])
     assert done.returncode == 0, done.stderr
     names = done.stdout.split()
-    assert len(names) == KEYS
+    assert len(names) == keys
     return dict(enumerate(names))
 
 
@@ -98,6 +99,15 @@ def test_the_networks_of_ipv6_clients_are_64_bits_long(start, servers):
     assert len(set().union(*found.values())) > 1
 
 
+def test_a_network_of_ipv4_is_its_first_24_bits(start, servers):
+    weir = serve(start, hashed(servers, "${client.subnet}"))
+
+    def server_of(client):
+        return get(weir, "/name", fields=[("X-Forwarded-For", client)]).body
+    assert server_of("192.168.1.10") == server_of("192.168.1.200")
+    assert len({server_of(f"192.168.{network}.10") for network in range(1, 21)}) == 3
+
+
 @pytest.mark.parametrize("key", ["${client.address}", "${client.subnet}"])
 def test_connections_of_a_client_meet_at_one_server(start, servers, key):
     weir = serve(start, hashed(servers, key), tcp_listener)
@@ -112,6 +122,59 @@ def test_connections_of_a_client_meet_at_one_server(start, servers, key):
 
 
 # ---- Which server it has
+
+def fnv1a(text):
+    value = 0xcbf29ce484222325
+    for byte in text.encode():
+        value = (value ^ byte) * 0x100000001b3 % 2**64
+    return value
+
+
+def md5(text):
+    return int.from_bytes(hashlib.md5(text.encode()).digest()[:8], "little")
+
+
+@pytest.mark.parametrize("function", [fnv1a, md5])
+@pytest.mark.parametrize("key", ["${client.address}", "${request.target}"])
+def test_modulo_is_the_remainder_of_the_hash(start, servers, function, key):
+    weir = serve(start, hashed(servers, key, method="modulo", function=function.__name__))
+    own = {}
+    for client in (f"192.0.2.{last}" for last in range(30)):
+        target = f"/name?{client}"
+        hashed_text = client if key == "${client.address}" else target
+        own[client] = b"ABC"[function(hashed_text) % 3:][:1] + b"\n"
+        forwarded = [("X-Forwarded-For", client)]
+        assert get(weir, target, fields=forwarded).body == own[client]
+        if key == "${request.target}":  # whoever asks for it
+            assert get(weir, target, fields=[("X-Forwarded-For", "192.0.2.99")]).body == own[client]
+    servers[1].close()
+    for client, name in own.items():
+        got = get(weir, f"/name?{client}", fields=[("X-Forwarded-For", client)]).body
+        assert got == name or name == b"B\n" and got in (b"A\n", b"C\n")
+
+
+@pytest.mark.parametrize("points, least, most", [
+    ({"points": 150}, 334, 417), ({"points": 1, "points_min": 1024}, 334, 400),
+    ({"points": 3}, 450, 667)])
+def test_more_points_make_shares_more_even(start, servers, points, least, most):
+    """Of 1000 keys, what the server with the most has; it is always the same."""
+    counts = Counter(places(serve(start, hashed(servers, **points)), 1000).values())
+    assert sorted(counts) == ["A", "B", "C"]
+    assert least <= max(counts.values()) <= most, counts
+
+
+@pytest.mark.parametrize("settings, least, most", [
+    ({"method": "ring", "points": 150}, 0.2, 0.3), ({"method": "modulo"}, 0.7, 0.8)])
+def test_a_fourth_server_moves_a_quarter_of_the_keys_or_with_modulo_most(
+        start, servers, nginx, settings, least, most):
+    weir = serve(start, hashed(servers, **settings))
+    before = places(weir, 1000)
+    ctl(weir, "add", "web/s4", nginx("D").address)
+    came = moved(before, places(weir, 1000))
+    assert least <= sum(came.values()) / 1000 <= most, came
+    if settings["method"] == "ring":
+        assert {new for _, new in came} == {"D"}
+
 
 @pytest.mark.parametrize("method", METHODS)
 def test_two_weirs_give_a_key_the_same_server(start, servers, method):

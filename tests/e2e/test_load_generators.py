@@ -4,7 +4,7 @@ import re
 import pytest
 
 from process import run
-from weir import simple
+from weir import backend, config, listener, simple
 
 
 @pytest.fixture(params=[1, 2], ids=["one worker", "two workers"])
@@ -70,6 +70,25 @@ def test_h2load_over_http_1(weir):
     assert re.search(r"10000 succeeded, 0 failed, 0 errored, 0 timeout", done.stdout), done.stdout
     assert re.search(r"status codes: 10000 2xx", done.stdout), done.stdout
     assert_counted(weir, 10000)
+
+
+@pytest.mark.parametrize("balance, connections, off_by", [
+    ("round_robin", 50, 1),
+    # By one connection, as each begins with the first user; within 6 standard deviations.
+    ({"hash": {"key": "${request.query.user}", "method": "maglev"}}, 1, 900)])
+def test_100_000_users_are_shared_out_evenly(start, nginx, tmp_path, balance, connections, off_by):
+    weir = start(config(listener(access_log={"format": "off"}), backends=[
+        backend(*(nginx(name) for name in "ABC"), balance=balance)]))
+    users = tmp_path / "users"
+    users.write_text("".join(weir.url(f"/name?user={user}\n") for user in range(100_000)))
+    done = run(["h2load", "--h1", "-n", 100_000, "-c", connections, "-i", users],
+               seconds=100)
+    assert re.search(r"status codes: 100000 2xx", done.stdout), done.stdout
+    assert_counted(weir, 100_000)
+    metrics = weir.metrics()
+    for server in ("s1", "s2", "s3"):
+        share = metrics.value("weir_server_attempts_total", server=server)
+        assert abs(share - 100_000 / 3) <= off_by, metrics.text
 
 
 def test_curl_many_at_once(weir):

@@ -4,8 +4,8 @@ import json
 import pytest
 
 from process import run, wait_until
-from servers import get
-from weir import BINARY, backend, config, listener, write_config
+from servers import Client, get
+from weir import BINARY, backend, config, listener, tcp_listener, write_config
 
 REPORTS = {"path": "/load", "interval": "100ms", "expire": "2s"}
 
@@ -48,6 +48,31 @@ def test_resource_goes_to_the_lowest_load_and_moves_when_it_changes(start, serve
     assert weir.metrics().value("weir_server_load_report_failures_total") == 0
 
 
+def score_of(weir, server):
+    return weir.api("GET", f"/servers/web/{server}")[1]["score"]
+
+
+def test_the_score_of_resource_is_a_weighted_sum(start, servers, ends):
+    report(servers[0], {"cpu": 45.2, "memory": 60.1, "disk": 30.5})
+    weir = start(config(tcp_listener(backend="web"), backends=[
+        backend(servers[0], balance="resource", load_report=REPORTS)]))
+    for _ in range(120):
+        assert ends(Client(weir.address())).get("/name").status == 200
+    wait_until(lambda: score_of(weir, "s1") == pytest.approx(42.222, abs=1e-4),
+               "45.2 * 0.4 + 60.1 * 0.3 + 30.5 * 0.2 + 120 / 1000 * 0.1")
+
+
+def test_least_time_counts_the_cpu_and_the_round_trip(start, servers):
+    for server, cpu in zip(servers, (100, 50, 0)):
+        report(server, {"cpu": cpu})
+    weir = serve(start, servers, balance={"least_time": {"cpu": 0.5}})
+    wait_until(lambda: [score_of(weir, f"s{n}") for n in (1, 2, 3)] == [0.5, 0.25, 0], "scores")
+    weir = serve(start, servers, balance={"least_time": {"round_trip": 2}})
+    # Of what all take on average, the sum of three is three.
+    wait_until(lambda: None not in (scores := [score_of(weir, f"s{n}") for n in (1, 2, 3)])
+               and min(scores) > 0 and sum(scores) == pytest.approx(6, abs=0.1), "round trips")
+
+
 def test_a_server_without_a_good_report_counts_as_the_others_and_works(start, servers):
     report(servers[0], {"cpu": 60})
     report(servers[1], "garbage")  # and C has none: 404
@@ -70,9 +95,8 @@ def test_reports_in_prometheus_format_from_another_port(start, servers, nginx):
     weir = serve(start, servers[:1], reports={
         "path": "/metrics", "port": agent.port, "interval": "100ms", "format": "prometheus",
         "metrics": {"cpu": "cpu_busy_ratio"}})
-    score = lambda: weir.api("GET", "/servers/web/s1")[1]["score"]  # noqa: E731
-    wait_until(lambda: score() is not None, "a score")
-    assert score() == pytest.approx(0.25 * 100 * (0.4 + 0.3 + 0.2))  # what is not reported is as what is
+    wait_until(lambda: score_of(weir, "s1") is not None, "a score")
+    assert score_of(weir, "s1") == pytest.approx(0.25 * 100 * (0.4 + 0.3 + 0.2))  # what is not reported is as what is
 
 
 def test_utilization_divides_by_the_capacity_that_may_be_used(start, servers):

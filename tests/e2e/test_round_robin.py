@@ -8,15 +8,31 @@ from servers import Client
 from weir import backend, config, listener
 
 
-def order(start, serve, weights, count):
-    servers = [serve(name) for name in "ABC"]
-    weir = start(config(listener(), backends=[backend(*servers, weights=weights)]))
+def order(start, serve, weights, count, balance="round_robin"):
+    servers = [serve(name) for name in "ABC"[:len(weights)]]
+    weir = start(config(listener(), backends=[
+        backend(*servers, weights=weights, balance=balance)]))
     with Client(weir.address()) as client:
         return " ".join(client.get().body.decode() for _ in range(count))
 
 
 def test_equal_servers_take_turns(start, serve):
     assert order(start, serve, [1, 1, 1], 9) == "A B C A B C A B C"
+
+
+def test_it_is_the_default(start, serve):
+    pool = backend(*(serve(name) for name in "ABC"))
+    del pool["balance"]
+    weir = start(config(listener(), backends=[pool]))
+    with Client(weir.address()) as client:
+        assert [client.get().body.decode() for _ in range(6)] == list("ABCABC")
+
+
+@pytest.mark.parametrize("weights, period", [
+    ([3, 2, 1], "A A A B B C"), ([3, 1], "A A A B"), ([5, 3, 2], "A A A A A B B B C C")])
+def test_blocks_serve_each_server_in_one_go(start, serve, weights, period):
+    block = {"round_robin": {"order": "block"}}
+    assert order(start, serve, weights, 2 * sum(weights), block) == f"{period} {period}"
 
 
 def test_weights_5_3_2_are_spread_smoothly(start, serve):
@@ -44,9 +60,9 @@ def test_connections_do_not_matter_to_the_order(start, serve):
     assert got == list("ABCABC")
 
 
-@pytest.mark.parametrize("weights", [[1, 1, 1], [5, 3, 2]])
+@pytest.mark.parametrize("weights", [[1, 1, 1], [3, 2, 1], [5, 3, 2], [9, 1]])
 def test_shares_hold_over_all_workers(start, nginx, weights):
-    servers = [nginx(name) for name in "ABC"]
+    servers = [nginx(name) for name in "ABC"[:len(weights)]]
     weir = start(config(listener(), backends=[backend(*servers, weights=weights)], workers=2))
     requests = 100 * sum(weights)
     done = run(["ab", "-q", "-n", requests, "-c", "20", weir.url("/name")])

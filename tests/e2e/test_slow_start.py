@@ -120,6 +120,23 @@ def test_least_connections_holds_back_by_weight(start, serve, ends, ramp, first)
     assert hold(22) == [33 - first, 11 + first]
 
 
+def test_least_connections_does_not_flood_who_is_added(start, serve, ends):
+    gate = ends(Gate())
+    servers = [serve(name, gate) for name in "AB"]
+    weir = start(pool(servers[:1], LONG, balance="least_connections"))
+    clients = []
+
+    def hold(count):
+        for _ in range(count):
+            clients.append(ends(Client(weir.address())))
+            clients[-1].request()
+            gate.wait_for(len(clients))
+    hold(10)
+    ctl(weir, "add", "web/s2", servers[1].address)
+    hold(10)
+    assert [len(server.requests) for server in servers] == [19, 1]
+
+
 # ---- Who starts slowly
 
 def test_a_server_that_is_added_starts_slowly(start, servers):

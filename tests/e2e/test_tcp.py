@@ -264,3 +264,63 @@ def test_ipv6_and_unix_sockets(start, script, tmp_path):
     outer = start(tunnels(f"[::1]:{port}"))
     with Client(outer.address()) as client:
         assert client.read(13) == b"through three"
+
+
+# ---- Flows
+
+@pytest.fixture
+def flows(start, script):
+    """Three servers that say their name for each line; a connection is placed by all that names it."""
+    def answer(name):
+        def say_name(connection):
+            while connection.read_line():
+                connection.send(name)
+        return say_name
+    servers = [script(answer(name)) for name in "ABC"]
+    key = "${client.address} ${client.port} ${listener.name} ${listener.port}"
+
+    def configuration(balance=None, weights=(1, 1, 1)):
+        return tunnels(*servers, weights=weights, balance=balance or {"hash": {"key": key}})
+    return start(configuration()), configuration
+
+
+def server_of(client):
+    client.send("who\n")
+    return client.read(1).decode()
+
+
+def test_a_flow_never_changes_its_server(flows, script, ends):
+    weir, configuration = flows
+    clients = [ends(Client(weir.address())) for _ in range(30)]
+    before = [server_of(client) for client in clients]
+    assert set(before) == set("ABC")
+
+    def set_state(server, change):
+        status, answer = weir.api("PATCH", f"/servers/web/{server}", change)
+        assert status == 200, answer
+
+    def add():
+        status, answer = weir.api("POST", "/backends/web/servers",
+                                  {"name": "s4", "address": script(naming("D")).address})
+        assert status == 201, answer
+    for change in (lambda: set_state("s1", {"weight": 5}), add,
+                   lambda: set_state("s2", {"state": "draining"}),
+                   lambda: set_state("s3", {"weight": 0}),
+                   lambda: weir.reload(configuration("round_robin", [0, 1, 9]))):
+        change()
+        assert [server_of(client) for client in clients] == before
+    fresh = [ends(Client(weir.address())) for _ in range(10)]
+    assert {server_of(client) for client in fresh} == {"C"}  # to them it did matter
+
+
+def test_the_same_flow_finds_the_same_server(flows):
+    weir, _ = flows
+    found = {}
+    for _ in range(3):
+        for last in range(1, 11):
+            source = (f"127.0.0.{last}", found[last][0] if last in found else 0)
+            with Client(weir.address(), source=source) as client:
+                name = server_of(client)
+                assert found.setdefault(last, (client.own_address[1], name))[1] == name
+                client.reset()  # so that its port may be used again at once
+    assert len({name for _, name in found.values()}) > 1
