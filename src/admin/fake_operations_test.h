@@ -104,12 +104,13 @@ class FakeOperations final : public Operations {
   std::vector<BackendState> backends_ = {
       {"users",
        "round_robin",
+       "static",
        70,
        80,
        10,
        2,
        {make_server("users", "u1", 5), make_server("users", "u2", 3)}},
-      {"a/b", "random", 0, 0, 0, 0, {make_server("a/b", "s 1", 1)}},
+      {"a/b", "random", "static", 0, 0, 0, 0, {make_server("a/b", "s 1", 1)}},
   };
 };
 

@@ -66,6 +66,7 @@ struct ServerState {
 struct BackendState {
   std::string name;
   std::string balance;
+  std::string_view method;  // of the algorithm: static or dynamic
   std::uint64_t requests = 0;
   std::uint64_t attempts = 0;
   std::uint64_t retries = 0;

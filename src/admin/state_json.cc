@@ -143,6 +143,7 @@ void append_json(std::string& out, const BackendState& backend) {
   Object object(out);
   object.add_text("name", backend.name);
   object.add_text("balance", backend.balance);
+  object.add_text("method", backend.method);
   object.add_number("requests", backend.requests);
   object.add_number("attempts", backend.attempts);
   object.add_number("retries", backend.retries);

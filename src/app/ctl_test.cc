@@ -223,7 +223,7 @@ TEST_F(CtlTables, OneServerIsATableOfOneRow) {
 }
 
 TEST_F(CtlTables, BackendsCountTheServersThatCanGetTraffic) {
-  admin::BackendState users{"users", "round_robin", 70, 80, 10, 2, {u1_, u2_}};
+  admin::BackendState users{"users", "round_robin", "static", 70, 80, 10, 2, {u1_, u2_}};
   EXPECT_EQ(call_of({"backends"}).show(list("backends", std::vector{users})),
             "NAME   BALANCE      USABLE  REQUESTS  ATTEMPTS  RETRIES  QUEUED\n"
             "users  round_robin  1/2     70        80        10       2\n");

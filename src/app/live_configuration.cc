@@ -646,9 +646,11 @@ admin::ServerState LiveConfiguration::state_of(const backend::Backend& backend,
 }
 
 admin::BackendState LiveConfiguration::state_of(const backend::Backend& backend) const {
+  const balance::PickerEntry& algorithm = balance::picker_of(backend.settings().balance);
   admin::BackendState state{
       .name = backend.name(),
-      .balance = std::string(balance::picker_of(backend.settings().balance).name),
+      .balance = std::string(algorithm.name),
+      .method = algorithm.method == balance::Method::is_static ? "static" : "dynamic",
       .requests = backend.stats().sum(&stats::BackendCells::requests),
       .attempts = backend.stats().sum(&stats::BackendCells::attempts),
       .retries = backend.stats().sum(&stats::BackendCells::retries),
