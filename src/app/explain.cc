@@ -254,7 +254,7 @@ std::string print_behind(const backend::JudgedServer& judged, const backend::Bac
   const std::uint32_t weight = backend.server(judged.server).weight();
   const auto leases = std::lround(score * weight);
   return fmt::format("{}: {} lease{} for weight {}",
-                     balance.hash ? "the key goes elsewhere" : "behind", leases,
+                     balance.hash ? "the hash leads elsewhere" : "behind", leases,
                      leases == 1 ? "" : "s", weight);
 }
 
