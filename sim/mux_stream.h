@@ -22,6 +22,8 @@ class MuxStream final : public net::ClientSideStream {
   MuxStream(MuxSession& session, Frame& first, Socket& socket);
 
   Task<Result<void>> read_head(http::RequestHead& head, Arena& arena, TimePoint deadline) override;
+  // Heads leave at once.
+  bool take_back_head() noexcept override { return false; }
   Task<Result<void>> write_head(const http::ResponseHead& head, net::BodyFollows follows,
                                 TimePoint deadline) override;
   net::BodyRead try_read_body(std::span<char> into) noexcept override {

@@ -96,8 +96,9 @@ TEST_F(ApiCalls, WeightsOfASplitAreSet) {
 TEST_F(ApiCalls, ServersAreListedInTheirBackendsAndFlat) {
   const std::string backends = ask("GET", "/api/v1/backends").body;
   EXPECT_TRUE(backends.starts_with(
-      R"({"backends": [{"name": "users", "balance": "round_robin", "method": "static", )"
-      R"("requests": 70, "attempts": 80, "retries": 10, "queued": 2, "servers": [{"backend": "users", )"))
+      R"({"backends": [{"name": "users", "balance": "round_robin", )"
+      R"("method": "static", "requests": 70, "attempts": 80, "retries": 10, "queued": 2, )"
+      R"("servers": [{"backend": "users", )"))
       << backends;
   const std::string servers = ask("GET", "/api/v1/servers").body;
   EXPECT_TRUE(servers.starts_with("{\"servers\": [" + std::string(kU1) + ", {")) << servers;

@@ -69,6 +69,17 @@ bool begins(std::string_view path, std::string_view with) noexcept {
   return path.size() == with.size() || with.ends_with('/') || path[with.size()] == '/';
 }
 
+// `path` with `to` in place of the `from` that it begins with, and one slash where they meet.
+void put_path(Writer& writer, std::string_view path, const CookiePathSettings& settings) noexcept {
+  const std::string_view rest = path.substr(settings.from.text.size());
+  std::string_view to = settings.to.text;
+  if (rest.empty()) return writer.put(to);
+  if (to.ends_with('/')) to.remove_suffix(1);
+  writer.put(to);
+  if (!rest.starts_with('/')) writer.put("/");
+  writer.put(rest);
+}
+
 std::string_view text_of(SameSite same_site) noexcept {
   switch (same_site) {
     case SameSite::lax:
@@ -112,8 +123,7 @@ std::optional<std::size_t> write_set_cookie(std::span<char> out, std::string_vie
                           begins(attribute.value, settings.path->from.text);
     if (has_path) {
       writer.put("Path=");
-      writer.put(settings.path->to.text);
-      writer.put(attribute.value.substr(settings.path->from.text.size()));
+      put_path(writer, attribute.value, *settings.path);
     } else {
       writer.put(part);
     }

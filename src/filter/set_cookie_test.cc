@@ -29,6 +29,11 @@ TEST(SetCookie, ReplacesTheBeginningOfThePath) {
   EXPECT_EQ(edited("k=/a", settings), "k=/a");
   EXPECT_EQ(edited("Path=/a; Path=/a", settings), "Path=/a; Path=/b");
   EXPECT_EQ(edited("k=v; Path=/x", with_path("/", "/app/")), "k=v; Path=/app/x");
+  EXPECT_EQ(edited("k=v; Path=/x", with_path("/", "/app")), "k=v; Path=/app/x");
+  EXPECT_EQ(edited("k=v; Path=/", with_path("/", "/app")), "k=v; Path=/app");
+  EXPECT_EQ(edited("k=v; Path=/app/x", with_path("/app", "/")), "k=v; Path=/x");
+  EXPECT_EQ(edited("k=v; Path=/app/", with_path("/app", "/")), "k=v; Path=/");
+  EXPECT_EQ(edited("k=v; Path=/app", with_path("/app", "/")), "k=v; Path=/");
 }
 
 TEST(SetCookie, GivesAttributesThatItHasNot) {

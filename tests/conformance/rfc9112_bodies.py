@@ -23,7 +23,7 @@ def chunked_ok(*lines, body):
 
 
 def cuts_answers(*answered):
-    """The client of each sees no whole message: neither its length, nor a last chunk."""
+    """The client of each sees no whole message, neither its length nor a last chunk, or a 502."""
     def check(bench):
         def script(connection):
             asked = connection.read_request()
@@ -34,6 +34,8 @@ def cuts_answers(*answered):
             client.request(target=f"/{number}")
             try:
                 head = client.read_head()
+                if head.startswith(b"HTTP/1.1 502 "):
+                    continue
                 body = client.read_to_end()
             except ConnectionError:
                 continue
@@ -264,7 +266,7 @@ ROWS = [
              tested_by(BAD_BODY + "[size is no number]", BAD_BODY + "[negative size]", BAD_BODY + "[size with prefix]",
                        BAD_BODY + "[space before size]"))),
     Row("9112-7.1-size-syntax-response", MUST, RECIPIENT,
-        "A bad chunk of a response cuts the answer",
+        "A bad chunk of a response cuts the answer, or is a 502 if nothing has been sent",
         both(cuts_answers(*(chunked_ok(body=f"3\r\nabc\r\n{bad}") for bad in (
             "+3\r\nabc\r\n0\r\n\r\n", "0x3\r\nabc\r\n0\r\n\r\n", " 3\r\nabc\r\n0\r\n\r\n", "3\nabc\r\n0\r\n\r\n",
             "3\r\nabcd\r\n0\r\n\r\n", "3\r\nabc\n0\r\n\r\n", "fffffffffffffffff\r\nabc\r\n0\r\n\r\n",

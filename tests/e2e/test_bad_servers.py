@@ -77,13 +77,28 @@ def test_a_cut_body_is_never_taken_for_a_whole_one(start, script, case):
         connection.send(sent)
     weir = start(simple(script(answer)))
     with Client(weir.address()) as client:
-        client.request()
+        client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         got = read_what_comes(client)
     assert not got.endswith(b"0\r\n\r\n")
     assert len(got.partition(b"\r\n\r\n")[2]) < 1000
     record = weir.access_log()[0]
-    assert (record["status"], record["reason"]) == (200, reason)
+    # Of what came with the bad part nothing has been sent: then there is still an answer.
+    assert record["status"] == (502 if got.startswith(b"HTTP/1.1 502 ") else 200)
+    assert record["reason"] == reason
     weir.wait_for_metric(1, "weir_errors_total", side="server", reason=reason)
+
+
+def test_a_body_that_is_broken_from_its_first_byte_is_no_answer(start, script):
+    def answer(connection):
+        connection.read_request()
+        connection.send(CHUNKED + "xyz\r\nabc\r\n")
+    weir = start(simple(script(answer)))
+    with Client(weir.address()) as client:
+        response = client.get()
+        assert response.status == 502
+        assert "reason: bad_response_body" in response.body.decode()
+    record = weir.access_log()[0]
+    assert (record["status"], record["reason"]) == (502, "bad_response_body")
 
 
 def test_a_body_that_ends_in_a_reset_resets_the_client(start, script):

@@ -23,6 +23,7 @@ class Http1ClientSide final : public ClientSideStream {
   Task<Result<void>> read_head(http::RequestHead& head, Arena& arena, TimePoint deadline) override;
   Task<Result<void>> write_head(const http::ResponseHead& head, BodyFollows follows,
                                 TimePoint deadline) override;
+  bool take_back_head() noexcept override { return writer_.take_back_head(); }
   BodyRead try_read_body(std::span<char> into) noexcept override {
     return reader_.try_read_body(into);
   }

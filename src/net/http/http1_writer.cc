@@ -46,6 +46,15 @@ void Http1Writer::release_head() noexcept {
   head_size_ = head_sent_ = 0;
 }
 
+bool Http1Writer::take_back_head() noexcept {
+  if (ended_ || head_size_ == 0 || head_sent_ != 0) return false;
+  release_head();
+  framing_size_ = 0;
+  chunk_left_ = 0;
+  ended_ = true;
+  return true;
+}
+
 void Http1Writer::hold_framing(std::string_view text) noexcept {
   WEIR_ASSERT(framing_size_ + text.size() <= kFramingBytesMax);
   std::memcpy(framing_ + framing_size_, text.data(), text.size());

@@ -25,6 +25,8 @@ class Http1Writer {
     });
   }
   void release_head() noexcept;
+  // Forgets a message of which nothing has been sent; false: some has, or there is none.
+  bool take_back_head() noexcept;
 
   BodyWrite try_write_body(std::string_view data, BodyEnd end) noexcept;
   bool can_splice() const noexcept {

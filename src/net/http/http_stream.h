@@ -128,6 +128,9 @@ class ClientSideStream : public HttpStream {
   // first bytes.
   virtual Task<Result<void>> write_head(const http::ResponseHead& head, BodyFollows follows,
                                         TimePoint deadline) = 0;
+  // Forgets the head that was written last and waits for its body, so that another one can take its
+  // place. False: some of it has been sent.
+  [[nodiscard]] virtual bool take_back_head() noexcept = 0;
 };
 
 // The server side: requests go out, responses come in.

@@ -9,7 +9,7 @@
 namespace weir::http1 {
 namespace {
 
-constexpr std::array<std::string_view, 34> kForbidden = {"age",
+constexpr std::array<std::string_view, 43> kForbidden = {"age",
                                                          "authorization",
                                                          "cache-control",
                                                          "connection",
@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, 34> kForbidden = {"age",
                                                          "date",
                                                          "expect",
                                                          "expires",
+                                                         "forwarded",
                                                          "host",
                                                          "if-match",
                                                          "if-modified-since",
@@ -36,13 +37,21 @@ constexpr std::array<std::string_view, 34> kForbidden = {"age",
                                                          "proxy-connection",
                                                          "range",
                                                          "retry-after",
+                                                         "server",
                                                          "set-cookie",
                                                          "te",
                                                          "trailer",
                                                          "transfer-encoding",
                                                          "upgrade",
                                                          "vary",
-                                                         "www-authenticate"};
+                                                         "via",
+                                                         "www-authenticate",
+                                                         "x-forwarded-for",
+                                                         "x-forwarded-host",
+                                                         "x-forwarded-port",
+                                                         "x-forwarded-proto",
+                                                         "x-real-ip",
+                                                         "x-request-id"};
 
 bool is_forbidden(std::string_view name) noexcept {
   return std::ranges::any_of(kForbidden, [name](std::string_view forbidden) {

@@ -10,10 +10,12 @@ namespace {
 
 constexpr std::string_view kText = "text/plain; charset=utf-8";
 
-// A request that broke off, or whose end is not known, leaves nothing to go on with.
+// A request that broke off, or whose end is not known, leaves nothing to go on with. What follows a
+// CONNECT may be meant for the tunnel that there is not.
 http::Persistence persistence_after(const Exchange& x) noexcept {
   const bool may_go_on = x.client.is_body_read() && x.response.status != 400 &&
-                         x.response.status != 408 && !x.connection.is_ending();
+                         x.response.status != 408 && x.request.method != http::Method::connect &&
+                         !x.connection.is_ending();
   return may_go_on ? x.persistence : http::Persistence::close;
 }
 

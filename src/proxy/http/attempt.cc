@@ -160,7 +160,14 @@ Task<Result<void>> relay_response(Exchange& x, Relay& relay, net::ServerSideStre
   if (relay.response().failed() == BodyPump::Failed::none) co_return Result<void>();
   const Error error = exact_error(relay.response(), ErrorKind::response_body_timeout,
                                   ErrorKind::client_write_timeout);
-  if (x.stored_response != nullptr) x.stored_response->body().stop(error);
+  if (x.stored_response != nullptr) {
+    x.stored_response->body().stop(error);
+  } else if (relay.response().failed() != BodyPump::Failed::sink && x.client.take_back_head()) {
+    // The body broke off at its first bytes, with nothing sent: the client gets an answer.
+    x.progress = Progress::response_begun;
+    x.status = 0;
+    x.bytes_sent = 0;
+  }
   co_return fail(error);
 }
 
