@@ -160,7 +160,8 @@ void describe(V& v, ListenerTimeouts& s) {
       .range(1ms, 24h);
   v.field("keep_alive", s.keep_alive, "How long a connection may wait for its next request.")
       .range(1ms, 24h);
-  v.field("tunnel_idle", s.tunnel_idle, "How long a tunnel (protocol: tcp) may carry nothing.")
+  v.field("tunnel_idle", s.tunnel_idle,
+          "How long a tunnel (of protocol: tcp, or upgraded) may carry nothing.")
       .range(1ms, 168h);
 }
 
