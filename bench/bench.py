@@ -44,6 +44,7 @@ SCENARIOS = {
     "tls_hs_rsa":   dict(gen="ab", path="/", conns=32, tls="rsa", what="TLS 1.3 full handshake per request, RSA-2048"),
     "h2_small":     dict(gen="h2load", path="/", conns=16, tls="ecdsa", h2=True, what="HTTP/2 over TLS, -c16 -m32, 128 B"),
     "tcp_small":    dict(gen="wrk", path="/", conns=64, mode="tcp", what="TCP mode, keep-alive, 128 B"),
+    "tcp_rate":     dict(gen="h2load", path="/", conns=64, paced=True, mode="tcp", what="TCP mode, 128 B, at half of the slowest one's rate"),
     "tcp_1m":       dict(gen="wrk", path="/1m", conns=32, mode="tcp", what="TCP mode, 1 MiB"),
     "tcp_close":    dict(gen="wrk", path="/", conns=64, close=True, mode="tcp", what="TCP mode, connection per request, 128 B"),
     "idle_h1":      dict(gen="idle", path="/", conns=9000, what="idle keep-alive HTTP/1.1 clients: memory each"),
@@ -130,7 +131,7 @@ def haproxy(options="", global_extra=""):
     return dict(bin="haproxy", cmd="{bin} -db -f {conf}", conf=conf)
 
 
-CLEAR = {"h1_small", "h1_rate", "h1_64k", "h1_1m", "h1_close", "tcp_small", "tcp_1m", "tcp_close"}
+CLEAR = {"h1_small", "h1_rate", "h1_64k", "h1_1m", "h1_close", "tcp_small", "tcp_rate", "tcp_1m", "tcp_close"}
 
 
 def weir(args="", filters=""):
