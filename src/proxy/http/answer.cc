@@ -71,7 +71,8 @@ Task<void> write_answer(Exchange& x, Origin origin) {
   // A connection that goes on without this answer would give the next one in its place.
   if (!written) co_return;
   x.status = x.response.status;
-  while (with_body) {
+  if (!with_body) co_return;
+  for (;;) {
     const net::BodyWrite sent =
         x.client.try_write_body(x.own_body.substr(x.bytes_sent), net::BodyEnd::last);
     x.bytes_sent += sent.taken;
