@@ -100,9 +100,10 @@ Answered<HttpAnswer> answer_routes(Operations& operations, const ApiRequest&) {
 
 Answered<RouteState> find_route(Operations& operations, const ApiRequest& request) {
   const std::string& listener = request.names[0];
+  std::vector<RouteState> all = operations.routes();
   config::Nearest nearest(listener);
   std::size_t routes = 0;
-  for (RouteState& route : operations.routes()) {
+  for (RouteState& route : all) {
     nearest.consider(route.listener);
     if (route.listener != listener) continue;
     if (std::to_string(route.number) == request.names[1]) return std::move(route);
